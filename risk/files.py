@@ -1,0 +1,79 @@
+"""Writing without half-written results: everything is made under a temporary name and renamed when it is whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from risk.errors import OutputError
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder beside ``folder`` that takes its place when the block ends well.
+
+    What stood at ``folder`` stays untouched when the block fails, and is gone only after the new folder is in place.
+
+    Raises
+    ------
+    OutputError
+        When the place cannot be written to, or ``folder`` is a file.
+    """
+    folder = Path(os.path.abspath(folder))
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file; name a folder")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as why:
+        raise OutputError(f"cannot write in {folder.parent} ({why.strerror}); choose another folder") from None
+    retired = made.with_name(made.name + ".old")
+    try:
+        yield made
+        made.chmod(0o755)
+        if folder.exists():
+            os.rename(folder, retired)
+        try:
+            os.rename(made, folder)
+        except OSError:
+            if retired.exists():
+                os.rename(retired, folder)
+            raise
+    except PermissionError as why:
+        raise OutputError(f"cannot write {folder} ({why.strerror}); what stood there is untouched") from None
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+        shutil.rmtree(retired, ignore_errors=True)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path`` that is renamed over it when the block ends well.
+
+    Raises
+    ------
+    OutputError
+        When the place cannot be written to, or ``path`` is a folder.
+    """
+    path = Path(os.path.abspath(path))
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder; name a file")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        os.close(handle)
+    except OSError as why:
+        raise OutputError(f"cannot write in {path.parent} ({why.strerror}); choose another place") from None
+    made = Path(name)
+    try:
+        yield made
+        made.chmod(0o644)
+        os.replace(made, path)
+    except PermissionError as why:
+        raise OutputError(f"cannot write {path} ({why.strerror}); what stood there is untouched") from None
+    finally:
+        made.unlink(missing_ok=True)
