@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from risk import schema
 from risk.errors import AsOfError, ConfigError
-from risk.weeks import DAYS_PER_WEEK, Dates, Floats, as_days, weeks_survived
+from risk.weeks import DAYS_PER_WEEK, Dates, as_days, weeks_survived
 
 OUTCOME_DTYPE = np.dtype([("closed", np.bool_), ("weeks", np.float64)])
 
