@@ -6,7 +6,7 @@ It never holds a personal value: no CPR number, no attribute of a case.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 
 class RiskError(Exception):
@@ -97,7 +97,7 @@ class OutputError(RiskError, OSError):
     http_status = 500
 
 
-def rows_named(rows: Sequence[int]) -> str:
+def rows_named(rows: Iterable[int]) -> str:
     """Name at most three row numbers, and how many there are in all.
 
     >>> rows_named([4, 9, 12, 30])
@@ -105,7 +105,8 @@ def rows_named(rows: Sequence[int]) -> str:
     >>> rows_named([7])
     '1 row (row 7)'
     """
-    shown = ", ".join(str(int(r)) for r in list(rows)[:3])
-    more = ", ..." if len(rows) > 3 else ""
-    one = len(rows) == 1
-    return f"{len(rows)} row{'' if one else 's'} (row{'' if one else 's'} {shown}{more})"
+    numbers = [int(r) for r in rows]
+    shown = ", ".join(str(r) for r in numbers[:3])
+    more = ", ..." if len(numbers) > 3 else ""
+    one = len(numbers) == 1
+    return f"{len(numbers)} row{'' if one else 's'} (row{'' if one else 's'} {shown}{more})"

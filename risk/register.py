@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,9 @@ import pandas as pd
 from risk import schema
 from risk.errors import AsOfError, RegisterError
 from risk.files import whole_folder
+
+if TYPE_CHECKING:
+    from risk.snapshot import Encoded
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,13 @@ class Register:
             digest.update("|".join(ordered.columns).encode())
             digest.update(pd.util.hash_pandas_object(ordered, index=False).to_numpy().tobytes())
         return digest.hexdigest()
+
+    @cached_property
+    def encoded(self) -> Encoded:
+        """The tables as numpy columns, made once (:func:`risk.snapshot.encode`)."""
+        from risk.snapshot import encode  # here, because a snapshot is taken of a register
+
+        return encode(self)
 
     def of_cases(self, chosen: np.ndarray) -> Register:
         """The same register with only the chosen cases (boolean mask or positions) and their facts."""

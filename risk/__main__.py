@@ -1,0 +1,80 @@
+"""The ``risk`` command: one door to every room. Sub-commands are imported only when they are called."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from risk.errors import RiskError
+
+# name: (where the command lives, what the list of commands says of it)
+COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("training.demo:command", "Show the whole job on a synthetic register: train, report, two Mondays' lists."),
+    "synth": ("risk.synthetic.cli:command", "Make a synthetic register whose true risk is known."),
+    "intake": ("risk.intake.cli:command", "Read an office's extracts into a register, with a load report."),
+    "train": ("training.cli:train", "Learn from a register: backtest, gates, report, registration."),
+    "promote": ("training.cli:promote", "Make a challenger the champion, if it passes the gates."),
+    "list": ("serving.cli:list_command", "Write Monday's lists: whom to talk to this week, and why."),
+    "score": ("serving.cli:score_command", "Score every open case of a register into a Parquet file."),
+    "serve": ("serving.cli:serve_command", "Start the scoring service for case systems."),
+    "dictionary": ("risk.dictionary:command", "Write the data dictionary: every attribute, its marks and purpose."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when called, so that ``risk --help`` answers at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name][0].split(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="risk52", prog_name="risk")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error instead of one line.")
+def risk(debug: bool) -> None:
+    """Which sickness-benefit cases are on their way past week 52, why, and whom to talk to this week.
+
+    A first look: 'risk demo'. With a register of your own: 'risk intake', 'risk train', 'risk promote', then every Monday
+    'risk list'. Models, runs and lists are kept in the folder RISK_HOME (default: .risk in this folder).
+    """
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command and end the process: 0 when it worked, else the exit status of the error."""
+    # Set before anything can import mlflow: nothing of a case may leave the machine, not even a count of events.
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("DO_NOT_TRACK", "true")
+    given = list(sys.argv[1:] if args is None else args)
+    try:
+        risk.main(args=given, prog_name="risk", standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("stopped", err=True)
+        sys.exit(130)
+    except click.ClickException as wrong:
+        wrong.show()
+        sys.exit(wrong.exit_code)
+    except RiskError as wrong:
+        if "--debug" in given:
+            raise
+        click.echo(f"risk: {wrong}", err=True)
+        sys.exit(wrong.exit_status)
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

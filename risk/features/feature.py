@@ -1,0 +1,98 @@
+"""What a feature is: one documented column, computed from a snapshot and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from risk import schema
+from risk.snapshot import Snapshot
+from risk.weeks import Floats
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One column a model may learn from.
+
+    Attributes
+    ----------
+    name : str
+    family : str
+        The family file it lives in.
+    sources : tuple of str
+        Attributes it is computed from; marks, purpose and permitted use follow from them.
+    compute : callable
+        ``Snapshot -> (n,) float``: a number, or the position of a level; nan where not known.
+    sentence : (str, str)
+        Danish and English sentence for a reason, with ``{value}`` where the value goes.
+    missing : (str, str)
+        The sentence when the value is not known.
+    levels : tuple of str
+        Levels of a category; empty for a number or a flag.
+    is_flag : bool
+    """
+
+    name: str
+    family: str
+    sources: tuple[str, ...]
+    compute: Callable[[Snapshot], Floats]
+    sentence: tuple[str, str]
+    missing: tuple[str, str]
+    levels: tuple[str, ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+    is_flag: bool = False
+    no_sentence: tuple[str, str] = ("", "")
+    decimals: int = 0
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """Legal marks of all its sources, sorted."""
+        known = schema.attributes()
+        return tuple(sorted({m for s in self.sources for m in known[s].marks}))
+
+    @property
+    def use(self) -> schema.Use:
+        """The strictest use among its sources; a feature of no attribute (the clocks) is free to use."""
+        strictness: list[schema.Use] = ["feature", "audit", "steering", "off"]
+        known = schema.attributes()
+        return max((known[s].use for s in self.sources), key=strictness.index, default="feature")
+
+    @property
+    def purpose(self) -> str:
+        known = schema.attributes()
+        return "; ".join(known[s].purpose for s in self.sources) or "age and season of the case"
+
+
+def direct(
+    name: str,
+    family: str,
+    sentence: tuple[str, str],
+    missing: tuple[str, str] = ("", ""),
+    no_sentence: tuple[str, str] = ("", ""),
+    decimals: int = 0,
+) -> Feature:
+    """A feature that is an attribute as it stands; a category that is not known takes the level ``unknown``."""
+    attribute = schema.attributes()[name]
+    danish, english = attribute.label
+
+    def compute(snapshot: Snapshot) -> Floats:
+        values = snapshot.columns[name]
+        if attribute.kind != "category":
+            return values
+        return np.where(np.isnan(values), float(attribute.levels.index(schema.UNKNOWN)), values)
+
+    return Feature(
+        name=name,
+        family=family,
+        sources=(name,),
+        compute=compute,
+        sentence=sentence,
+        missing=missing if missing[0] else (f"{danish} er ikke oplyst", f"{english} is not known"),
+        no_sentence=no_sentence if no_sentence[0] else (f"{danish}: nej", f"{english}: no"),
+        levels=attribute.levels,
+        labels=tuple(attribute.labels.values()),
+        is_flag=attribute.kind == "flag",
+        decimals=decimals,
+    )

@@ -1,0 +1,138 @@
+"""The heart: cases in, scores out. The API, the weekly list and the backtest all call this and nothing else.
+
+A score is the probability that a case is open past the horizon, given that it is open on the as-of date and given what
+was known then. It orders follow-up; it says nothing of entitlement, and nothing of what acting on it would do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from risk import features
+from risk.errors import CaseDataError
+from risk.outcomes import OutcomeDefinition
+from risk.register import Register
+from risk.snapshot import Snapshot, snapshot_rows, take_snapshot
+from risk.weeks import Floats, weeks_survived
+
+PURPOSE = "orders follow-up of open sickness-benefit cases"
+NOT_FOR = ("entitlement", "sanction", "control", "payment stop")
+
+
+class ScoringModel(Protocol):
+    """What scoring needs of a model; :class:`models.bundle.Bundle` is one.
+
+    ``meta`` holds ``features`` (names in order), ``outcome`` (the outcome definition), ``required`` (features never
+    missing in training) and ``base_rate`` (``{"ages": [...], "p": [...]}``, P(exceed) of all cases open at an age).
+    """
+
+    meta: dict[str, Any]
+
+    @property
+    def version(self) -> str: ...
+
+    def survival(self, X: pd.DataFrame, weeks: npt.ArrayLike, entry: npt.ArrayLike | None = None) -> Floats: ...
+
+    def contributions(self, X: pd.DataFrame, week: float, entry: npt.ArrayLike | None = None) -> pd.DataFrame: ...
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of the cases open on one day.
+
+    ``frame`` has one row per case: ``case_id, as_of, opened_on, registered_on, age_weeks, status`` (``scored``,
+    ``past_horizon`` or ``abstained``), ``abstain_reason``, ``p_exceed_<w>w`` for each horizon (nan when already past it
+    or not scored), ``base_rate`` and ``model_version``.
+    """
+
+    frame: pd.DataFrame
+    horizon_weeks: int
+    model_version: str
+
+    @property
+    def p_exceed(self) -> Floats:
+        """P(open past the horizon), (n,), nan where there is no score."""
+        return self.frame[f"p_exceed_{self.horizon_weeks}w"].to_numpy()
+
+
+def score(register: Register, as_of: date, model: ScoringModel, case_ids: Sequence[str] | None = None) -> Scores:
+    """Score the cases open on ``as_of``, all of them or the named ones.
+
+    Raises
+    ------
+    AsOfError
+        When ``as_of`` lies after the extract date.
+    CaseDataError
+        When a named case is not among the open cases.
+    """
+    snapshot = take_snapshot(register, as_of)
+    if case_ids is not None:
+        snapshot = snapshot_rows(register, *chosen_rows(snapshot, case_ids))
+    return score_snapshot(snapshot, model)
+
+
+def chosen_rows(
+    snapshot: Snapshot, case_ids: Sequence[str]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.datetime64]]:
+    place = {c: i for i, c in enumerate(snapshot.case_id.tolist())}
+    absent = [i for i, c in enumerate(case_ids) if c not in place]
+    if absent:
+        raise CaseDataError(f"{len(absent)} of {len(case_ids)} named cases are not open on the as-of date")
+    rows = np.array([place[c] for c in case_ids], dtype=np.int64)
+    return snapshot.position[rows], snapshot.as_of[rows]
+
+
+def score_snapshot(snapshot: Snapshot, model: ScoringModel) -> Scores:
+    """Score the rows of a snapshot, each on its own as-of date; in the backtest these are landmark rows."""
+    outcome = OutcomeDefinition.model_validate(model.meta["outcome"])
+    entry = entry_weeks(snapshot, outcome)
+    columns = features.build_features(snapshot, model.meta["features"])
+    missing = _missing_required(columns, model.meta.get("required", []))
+    past = entry >= outcome.horizon_weeks
+    status = np.where(past, "past_horizon", np.where(missing != "", "abstained", "scored"))
+    weeks = np.array(outcome.horizons_weeks, dtype=np.float64)
+    p = np.full((len(snapshot), len(weeks)), np.nan)
+    scored = np.flatnonzero(status == "scored")
+    if len(scored):
+        table = features.feature_frame({n: v[scored] for n, v in columns.items()})
+        p[scored] = model.survival(table, weeks, entry[scored])
+    p = np.where(entry[:, None] >= weeks, np.nan, p)
+    rate = model.meta["base_rate"]
+    frame = pd.DataFrame(
+        {
+            "case_id": snapshot.case_id.astype(object),
+            "as_of": snapshot.as_of,
+            "opened_on": snapshot.opened_on,
+            "registered_on": snapshot.registered_on,
+            "age_weeks": entry,
+            "status": status.astype(object),
+            "abstain_reason": np.where(status == "abstained", missing, "").astype(object),
+            **{f"p_exceed_{int(w)}w": p[:, j] for j, w in enumerate(weeks)},
+            "base_rate": np.where(past, np.nan, np.interp(entry, rate["ages"], rate["p"])),
+            "model_version": model.version,
+        }
+    )
+    return Scores(frame, outcome.horizon_weeks, model.version)
+
+
+def entry_weeks(snapshot: Snapshot, outcome: OutcomeDefinition) -> Floats:
+    """Weeks already open on the outcome's clock, (n,)."""
+    return snapshot.age_weeks if outcome.clock == "absence" else weeks_survived(snapshot.registered_on, snapshot.as_of)
+
+
+def _missing_required(columns: dict[str, np.ndarray], required: Sequence[str]) -> npt.NDArray[np.str_]:
+    """Per row, the required features that are not known, joined by commas; empty when all are."""
+    known = features.catalogue()
+    out = np.full(len(next(iter(columns.values()))), "", dtype=object)
+    for name in required:
+        levels = known[name].levels
+        unknown = columns[name] == levels.index("unknown") if levels else np.isnan(columns[name])
+        out[unknown] = [f"{o}, {name}" if o else name for o in out[unknown]]
+    return out.astype(str)
