@@ -1,0 +1,359 @@
+"""Recalibration on the newest outcomes: an affine map of the log-odds that may change with the age of the case.
+
+``logit p_cal = a(entry) + b(entry) * logit p`` with b > 0, a and b linear between knots of case age. The same map for every
+week of a curve keeps curves falling, and leaves 0 and 1 where they are.
+
+Fitted by censoring-weighted logistic likelihood (Robins and Rotnitzky 1992 for the weights; Cox 1958 and Platt 1999 for the
+map). The knots' values are drawn together: each deviates from a common value with a variance chosen by the data (empirical
+Bayes, Laplace's approximation of the marginal likelihood), and the common value is pulled weakly to the identity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+from scipy.special import expit, log_expit, logit, ndtri
+
+from models import censoring
+from models.censoring import Floats
+from models.intervals import person_codes
+from models.judged import check_score, not_negative
+from risk.errors import CaseDataError
+
+KNOTS = (0.0, 4.0, 8.0, 13.0, 22.0, 26.0, 39.0)
+_CLIP = 1e-6  # p nearer to 0 or 1 is read as this near when fitting; applying needs no clip
+_SHIFT_SD, _SLOPE_SD = 1.0, 0.5  # how far the common map may lie from the identity before data
+_DEVIATIONS = (0.02, 0.05, 0.1, 0.2, 0.4)  # candidate standard deviations of a knot from the common map
+_LEAST_SLOPE = 0.05
+_BINS = 10
+
+
+class Calibrator:
+    """Affine recalibration of log-odds by age of case, with an interval for each probability.
+
+    Parameters
+    ----------
+    knots : sequence of float
+        Case ages in weeks where the map may differ; knots far from every row of the fit are left out.
+    min_cases : int
+        The map stays the identity unless at least this many known cases exceeded and as many did not (effective numbers
+        after censoring weights).
+
+    Attributes
+    ----------
+    knots_, intercepts_, slopes_ : arrays (K,)
+        The fitted map at its knots.
+    covariance_ : array (2K, 2K)
+        Of (log-odds shift at ``center_``, slope) at the knots, robust to several rows per person.
+    misfit_ : float
+        Standard deviation, in log-odds, of what no affine map explains, from bins of the score (0 when none shows).
+    n_known_ : float
+        Effective number of known outcomes used.
+    """
+
+    def __init__(self, knots: Sequence[float] = KNOTS, min_cases: int = 30) -> None:
+        self.knots = knots
+        self.min_cases = min_cases
+
+    def fit(
+        self,
+        p: npt.ArrayLike,
+        y: npt.ArrayLike,
+        week: float | Sequence[float],
+        entry: npt.ArrayLike | None = None,
+        *,
+        weights: npt.ArrayLike | None = None,
+        opened: npt.ArrayLike | None = None,
+        cut_on: Any = None,
+        groups: npt.ArrayLike | None = None,
+        sample_weight: npt.ArrayLike | None = None,
+    ) -> Calibrator:
+        """Learn the map from predictions and what came of them.
+
+        Parameters
+        ----------
+        p : array (n,), or (n, k) for k weeks
+            P(open past week | open at entry), predicted by a model that did not learn from these outcomes.
+        y : structured array (n,)
+            Fields closed (bool) and weeks (float, from opening).
+        week : float, or k floats
+            Horizon in weeks. With several, cases too young for the long ones speak through the short ones; each counts 1/k.
+        entry : array (n,)
+            Weeks already open when judged; rows with ``entry >= week`` say nothing.
+        weights : array (n,), or (n, k)
+            Censoring weights computed before; else ``censoring.weights`` with ``opened`` and ``cut_on``.
+        groups : array (n,)
+            Person of each row, for the intervals.
+        sample_weight : array (n,)
+            How often each row counts.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        CaseDataError
+            When shapes differ or p leaves [0, 1].
+        """
+        _, _, start = censoring.check_outcomes(y, entry)
+        n, horizons = len(start), np.atleast_1d(np.asarray(week, dtype=np.float64))
+        p = _columns(p, n, len(horizons), "p")
+        given = None if weights is None else _columns(weights, n, len(horizons), "weights")
+        m = np.ones(n) if sample_weight is None else not_negative(sample_weight, n, "sample_weight")
+        x, outcome, ipcw, row = [], [], [], []
+        for j, horizon in enumerate(horizons):
+            score, seen = check_score(p[:, j], n, probability=True), censoring.exceeds(y, horizon)
+            u = (
+                censoring.weights(y, horizon, entry, opened, cut_on=cut_on, sample_weight=sample_weight)
+                if given is None
+                else not_negative(given[:, j], n, "weights")
+            )
+            use = np.flatnonzero((start < horizon) & np.isfinite(seen) & (u * m > 0))
+            x.append(logit(np.clip(score[use], _CLIP, 1 - _CLIP)))
+            outcome.append(seen[use])
+            ipcw.append(u[use])
+            row.append(use)
+        rows, weight = np.concatenate(row), np.concatenate(ipcw)
+        # Unequal weights know less than their sum: Kish's effective number sets how much the data may say.
+        often = m[rows] / len(horizons)
+        w = often * weight * (often @ weight / (often @ weight**2)) if len(rows) else weight
+        person = person_codes(groups, n)[rows]
+        self._fit(np.concatenate(x), np.concatenate(outcome), w, start[rows], person)
+        return self
+
+    def _fit(self, x: Floats, outcome: Floats, w: Floats, start: Floats, person: npt.NDArray[np.intp]) -> None:
+        self.n_known_ = float(w.sum())
+        self._identity()
+        if min((w * outcome).sum(), (w * (1 - outcome)).sum()) < self.min_cases:
+            return
+        self.knots_ = _near(np.asarray(sorted(self.knots), dtype=np.float64), start)
+        self.center_ = float(np.average(x, weights=w))
+        hats = _hats(start, self.knots_)
+        Z = np.hstack([hats, hats * (x - self.center_)[:, None]])
+        fits = [_posterior(Z, x, outcome, w, sd) for sd in _DEVIATIONS]
+        _, theta, precision = max(fits, key=lambda fit: fit[0])
+        k = len(self.knots_)
+        self.slopes_ = 1.0 + theta[k:]
+        self.intercepts_ = theta[:k] - theta[k:] * self.center_
+        mu = expit(x + Z @ theta)
+        self.covariance_ = _robust_covariance(Z, w * (outcome - mu), w * mu * (1 - mu), precision, person)
+        self.misfit_ = _misfit(x + Z @ theta, outcome, mu, w, person)
+
+    def _identity(self) -> None:
+        self.knots_, self.center_, self.misfit_ = np.zeros(1), 0.0, 0.0
+        self.intercepts_, self.slopes_, self.covariance_ = np.zeros(1), np.ones(1), np.full((2, 2), np.nan)
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether there was too little to learn from."""
+        return bool(np.isnan(self.covariance_).any())
+
+    def slope(self, entry: npt.ArrayLike) -> Floats:
+        """The factor b on the log-odds at these case ages (weeks), (n,); above 0."""
+        return np.interp(np.atleast_1d(np.asarray(entry, dtype=np.float64)), self.knots_, self.slopes_)
+
+    def intercept(self, entry: npt.ArrayLike) -> Floats:
+        """The shift a on the log-odds at these case ages (weeks), (n,)."""
+        return np.interp(np.atleast_1d(np.asarray(entry, dtype=np.float64)), self.knots_, self.intercepts_)
+
+    def apply(self, S: npt.ArrayLike, entry: npt.ArrayLike | None = None) -> Floats:
+        """Calibrated probabilities or curves, in the shape they came.
+
+        Parameters
+        ----------
+        S : array (n,) or (n, k)
+            Probabilities, along a row P(open past week j), never rising.
+        entry : array (n,)
+            Weeks already open; 0 when None.
+
+        Raises
+        ------
+        CaseDataError
+            When shapes differ or S leaves [0, 1].
+        """
+        S = np.asarray(S, dtype=np.float64)
+        if S.ndim not in (1, 2) or not ((S >= 0) & (S <= 1)).all():
+            raise CaseDataError(f"S must be (n,) or (n, k) with values between 0 and 1; its shape is {S.shape}")
+        start = np.zeros(len(S)) if entry is None else censoring.check_column(entry, len(S), "entry")
+        if self.is_identity:
+            return S.copy()
+        a, b = self.intercept(start), self.slope(start)
+        if S.ndim == 1:
+            return expit(a + b * logit(S))
+        # Rounding may lift a value by its last bit where the curve is flat.
+        return np.minimum.accumulate(expit(a[:, None] + b[:, None] * logit(S)), axis=1)
+
+    def interval(
+        self, p: npt.ArrayLike, entry: npt.ArrayLike | None = None, coverage: float = 0.9
+    ) -> tuple[Floats, Floats]:
+        """Low and high end for the calibrated probability of cases predicted ``p`` (before calibration), each (n,).
+
+        What it covers: the share that exceeds among cases of this score and age, given that an affine map per age plus
+        scattered misfit describes it (uncertainty of the map, sandwich covariance over persons, and ``misfit_``). What it
+        cannot cover: how far one case's own chance lies from that of its equals in score, which outcomes do not show.
+
+        Raises
+        ------
+        CaseDataError
+            When shapes differ, p leaves [0, 1] or coverage is not inside (0, 1).
+        """
+        if not 0 < coverage < 1:
+            raise CaseDataError(f"coverage must lie inside (0, 1), not {coverage}")
+        p = check_score(p, len(np.asarray(p)), probability=True)
+        if self.is_identity:  # nothing was learned about how good p is
+            return np.zeros(len(p)), np.ones(len(p))
+        start = np.zeros(len(p)) if entry is None else censoring.check_column(entry, len(p), "entry")
+        hats = _hats(start, self.knots_)
+        x = logit(np.clip(p, _CLIP, 1 - _CLIP))
+        Z = np.hstack([hats, hats * (x - self.center_)[:, None]])
+        half = ndtri((1 + coverage) / 2) * np.sqrt(((Z @ self.covariance_) * Z).sum(axis=1) + self.misfit_**2)
+        middle = self.intercept(start) + self.slope(start) * x
+        certain = (p == 0) | (p == 1)  # a curve that has ended, or not begun to fall, is not a matter of calibration
+        return np.where(certain, p, expit(middle - half)), np.where(certain, p, expit(middle + half))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fitted map as plain numbers and lists; JSON keeps every bit of them."""
+        learned = not self.is_identity
+        return {
+            "min_cases": self.min_cases,
+            "candidate_knots": [float(k) for k in self.knots],
+            "knots": self.knots_.tolist(),
+            "intercepts": self.intercepts_.tolist(),
+            "slopes": self.slopes_.tolist(),
+            "center": self.center_,
+            "covariance": self.covariance_.tolist() if learned else None,
+            "misfit": self.misfit_,
+            "n_known": self.n_known_,
+        }
+
+    @classmethod
+    def from_dict(cls, saved: dict[str, Any]) -> Calibrator:
+        """The calibrator that ``to_dict`` wrote.
+
+        Raises
+        ------
+        CaseDataError
+            When a part is missing, lengths differ, a number is not finite, or a slope is not above 0.
+        """
+        try:
+            made = cls(tuple(saved["candidate_knots"]), int(saved["min_cases"]))
+            made.knots_, made.intercepts_, made.slopes_ = (
+                np.asarray(saved[name], dtype=np.float64) for name in ("knots", "intercepts", "slopes")
+            )
+            size = 2 * len(made.knots_)
+            learned = saved["covariance"] is not None
+            made.covariance_ = np.asarray(saved["covariance"], float) if learned else np.full((size, size), np.nan)
+            made.center_, made.misfit_ = float(saved["center"]), float(saved["misfit"])
+            made.n_known_ = float(saved["n_known"])
+        except (KeyError, TypeError, ValueError) as why:
+            raise CaseDataError(f"saved calibration is damaged ({type(why).__name__}: {why}); fit it again") from None
+        parts = [made.knots_, made.intercepts_, made.slopes_, np.array([made.center_, made.misfit_])]
+        fits = made.knots_.shape == made.intercepts_.shape == made.slopes_.shape and made.covariance_.shape == (
+            size,
+            size,
+        )
+        finite = all(np.isfinite(part).all() for part in parts) and (not learned or np.isfinite(made.covariance_).all())
+        if not (fits and finite and size and (np.diff(made.knots_) > 0).all() and (made.slopes_ > 0).all()):
+            raise CaseDataError(
+                "saved calibration is damaged (lengths, order of knots, or a slope not above 0); fit it again"
+            )
+        return made
+
+
+def _columns(values: npt.ArrayLike, n: int, k: int, name: str) -> Floats:
+    table = np.asarray(values, dtype=np.float64)
+    table = table[:, None] if table.ndim == 1 else table
+    if table.shape != (n, k):
+        raise CaseDataError(
+            f"{name} has shape {table.shape}, expected ({n}, {k}): one row per case, one column per week"
+        )
+    return table
+
+
+def _near(knots: Floats, start: Floats) -> Floats:
+    """Knots that are the nearest one to some row: the others would be pure shrinkage."""
+    return knots[np.unique(np.abs(np.unique(start)[:, None] - knots).argmin(axis=1))]
+
+
+def _hats(start: Floats, knots: Floats) -> Floats:
+    """Linear interpolation as a matrix, (n, K): row i holds the shares of the knots in the value at ``start[i]``."""
+    return np.column_stack([np.interp(start, knots, unit) for unit in np.eye(len(knots))])
+
+
+def _posterior(Z: Floats, x: Floats, outcome: Floats, w: Floats, deviation: float) -> tuple[float, Floats, Floats]:
+    """Log evidence (Laplace), mode (2K,) and prior precision for one standard deviation between knots."""
+    k = Z.shape[1] // 2
+    common = np.ones((k, k))
+    prior = np.zeros((2 * k, 2 * k))
+    prior[:k, :k] = deviation**2 * np.eye(k) + _SHIFT_SD**2 * common
+    prior[k:, k:] = deviation**2 * np.eye(k) + _SLOPE_SD**2 * common
+    precision = np.linalg.inv(prior)
+
+    def loss(theta: Floats) -> tuple[float, Floats]:
+        eta = x + Z @ theta
+        pull = precision @ theta
+        value = -(w * (outcome * log_expit(eta) + (1 - outcome) * log_expit(-eta))).sum() + theta @ pull / 2
+        return float(value), pull - Z.T @ (w * (outcome - expit(eta)))
+
+    def curvature(theta: Floats) -> Floats:
+        mu = expit(x + Z @ theta)
+        return np.asarray((Z * (w * mu * (1 - mu))[:, None]).T @ Z + precision)
+
+    theta = np.zeros(2 * k)
+    value, slope = loss(theta)
+    for _ in range(50):
+        step = -np.linalg.solve(curvature(theta), slope)
+        share = 1.0
+        while share > 1e-6 and loss(theta + share * step)[0] > value:
+            share /= 2
+        theta = theta + share * step
+        value, slope = loss(theta)
+        if np.abs(share * step).max() < 1e-9:
+            break
+    if theta[k:].min() < _LEAST_SLOPE - 1:  # a score that points the wrong way here: flatten it, never turn it round
+        bounds = [(None, None)] * k + [(_LEAST_SLOPE - 1, None)] * k
+        found = minimize(
+            loss, np.where(np.arange(2 * k) < k, theta, np.maximum(theta, _LEAST_SLOPE - 1)), jac=True, bounds=bounds
+        )
+        theta, value = found.x, float(found.fun)
+    _, log_information = np.linalg.slogdet(curvature(theta))
+    _, log_prior = np.linalg.slogdet(prior)
+    return -value - (log_information + log_prior) / 2, theta, precision
+
+
+def _robust_covariance(
+    Z: Floats, residual: Floats, information: Floats, precision: Floats, person: npt.NDArray[np.intp]
+) -> Floats:
+    """Sandwich over persons, with the prior as one more source of scatter, (2K, 2K).
+
+    The limit of a bootstrap over persons (infinitesimal jackknife, Efron 1982). Adding the prior's precision in the middle
+    makes it the posterior covariance when rows are independent, so that shrinkage is not mistaken for knowledge.
+    """
+    curvature = (Z * information[:, None]).T @ Z + precision
+    code = np.unique(person, return_inverse=True)[1]
+    scores = np.column_stack([np.bincount(code, weights=column * residual) for column in Z.T])
+    bread = np.linalg.inv(curvature)
+    covariance = bread @ (scores.T @ scores + precision) @ bread
+    return np.asarray((covariance + covariance.T) / 2)
+
+
+def _misfit(eta: Floats, outcome: Floats, mu: Floats, w: Floats, person: npt.NDArray[np.intp]) -> float:
+    """Scatter of observed log-odds around the map over bins of the score, beyond sampling (DerSimonian and Laird 1986)."""
+    bins = np.unique(np.searchsorted(np.quantile(eta, np.arange(1, _BINS) / _BINS), eta), return_inverse=True)[1]
+    if bins.max() < 3:
+        return 0.0
+    information = np.bincount(bins, weights=w * mu * (1 - mu))
+    scores = np.bincount(bins, weights=w * (outcome - mu))
+    cell, at = np.unique(np.stack([bins, person]), axis=1, return_inverse=True)
+    by_person = np.bincount(at, weights=w * (outcome - mu))
+    spread = np.bincount(cell[0], weights=by_person**2)
+    known = (information > 0) & (spread > 0)
+    off, precision = scores[known] / information[known], information[known] ** 2 / spread[known]
+    excess = (precision * off**2).sum() - (known.sum() - 2)
+    scale = precision.sum() - (precision**2).sum() / precision.sum()
+    return float(np.sqrt(max(excess / scale, 0.0)))
