@@ -1,0 +1,74 @@
+"""The arrows of the house and the guests of each room, read from the import statements."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("risk", "models", "training", "serving")
+MAY_IMPORT = {
+    "risk": set(),
+    "models": {"risk"},
+    "training": {"risk", "models"},
+    "serving": {"risk", "models"},
+}
+GUESTS = {
+    "risk": {"numpy", "pandas", "pandera", "pydantic", "click", "rich", "python_calamine", "pyarrow", "holidays"},
+    "models": {"numpy", "pandas", "sklearn", "lightgbm", "scipy"},
+    "training": {"numpy", "pandas", "pydantic", "matplotlib", "rich", "click", "jinja2", "pyarrow"},
+    "serving": {
+        "numpy", "pandas", "pydantic", "pydantic_settings", "fastapi", "starlette", "uvicorn", "jinja2", "xlsxwriter",
+        "click", "pyarrow", "rich",
+    },
+}  # fmt: skip
+# mlflow is received in these files and nowhere else.
+MLFLOW = {"models/registry.py", "models/pyfunc.py", "training/tracking.py"}
+# The one composition root names the other rooms as text and imports none of them.
+FILES = sorted(p for room in ROOMS for p in (ROOT / room).rglob("*.py"))
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module
+
+
+def test_the_house_has_its_four_rooms_and_no_empty_one() -> None:
+    for room in ROOMS:
+        assert any(f.is_relative_to(ROOT / room) and f.name != "__init__.py" for f in FILES), room
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_file_imports_only_along_the_arrows_and_only_invited_guests(path: Path) -> None:
+    name = path.relative_to(ROOT).as_posix()
+    room = name.split("/")[0]
+    for module in imported(path):
+        top = module.split(".")[0]
+        if top in sys.stdlib_module_names or top == room:
+            continue
+        if top in ROOMS:
+            assert top in MAY_IMPORT[room], f"{name} imports {module}: against the arrows"
+        elif top == "mlflow":
+            assert name in MLFLOW, f"{name} imports mlflow; only {', '.join(sorted(MLFLOW))} may"
+        else:
+            assert top in GUESTS[room], f"{name} imports {module}: not a guest of {room}/"
+
+
+def test_the_help_of_the_command_imports_no_heavy_library() -> None:
+    code = (
+        "import sys\nfrom risk.__main__ import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit as end:\n    assert end.code == 0\n"
+        "heavy = {'pandas', 'numpy', 'lightgbm', 'mlflow', 'fastapi', 'matplotlib', 'pydantic'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Monday" in done.stdout
