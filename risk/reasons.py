@@ -15,9 +15,8 @@ import pandas as pd
 from risk import features
 from risk.features.feature import Feature
 from risk.outcomes import OutcomeDefinition
-from risk.register import Register
 from risk.scoring import ScoringModel, chosen_rows, entry_weeks
-from risk.snapshot import Snapshot, snapshot_rows, take_snapshot
+from risk.snapshot import Recorded, Snapshot, snapshot_rows, take_snapshot
 
 # Below a tenth on the log-odds the probability moves by at most 2.5 percentage points: too little to call a reason.
 LEAST_CONTRIBUTION = 0.1
@@ -41,7 +40,7 @@ class Reason:
 
 
 def explain(
-    register: Register, as_of: date, model: ScoringModel, case_ids: Sequence[str], n: int = 3
+    register: Recorded, as_of: date, model: ScoringModel, case_ids: Sequence[str], n: int = 3
 ) -> dict[str, list[Reason]]:
     """The ``n`` weightiest reasons of each named open case, strongest first, from both directions.
 

@@ -18,8 +18,7 @@ import pandas as pd
 from risk import features
 from risk.errors import CaseDataError
 from risk.outcomes import OutcomeDefinition
-from risk.register import Register
-from risk.snapshot import Snapshot, snapshot_rows, take_snapshot
+from risk.snapshot import Recorded, Snapshot, snapshot_rows, take_snapshot
 from risk.weeks import Floats, weeks_survived
 
 PURPOSE = "orders follow-up of open sickness-benefit cases"
@@ -62,7 +61,7 @@ class Scores:
         return self.frame[f"p_exceed_{self.horizon_weeks}w"].to_numpy()
 
 
-def score(register: Register, as_of: date, model: ScoringModel, case_ids: Sequence[str] | None = None) -> Scores:
+def score(register: Recorded, as_of: date, model: ScoringModel, case_ids: Sequence[str] | None = None) -> Scores:
     """Score the cases open on ``as_of``, all of them or the named ones.
 
     Raises

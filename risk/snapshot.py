@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +44,23 @@ class Encoded:
     facts: dict[str, FactColumn]
 
 
+class Recorded(Protocol):
+    """What a snapshot is taken of: a register, or the cases of one request."""
+
+    @property
+    def encoded(self) -> Encoded: ...
+
+    @property
+    def extract_on(self) -> date: ...
+
+
+def fact_column(position: npt.NDArray[np.int64], day: Dates, values: Floats) -> FactColumn:
+    """The facts of one name as a column: the case's row, the day each was recorded and its value, (m,) each, any order."""
+    keys = (position.astype(np.int64) << _DAY_BITS) + day.astype(np.int64)
+    sort = np.lexsort((values, keys))
+    return FactColumn(keys[sort], values[sort], day[sort])
+
+
 def encode(register: Register) -> Encoded:
     """Turn a register's tables into numpy columns once, so that snapshots of any date are cheap."""
     cases, facts = register.cases, register.facts
@@ -64,9 +82,7 @@ def encode(register: Register) -> Encoded:
     by_name = {}
     for fact_name, rows in facts.groupby("name", sort=True).indices.items():
         values = schema.fact_numbers(schema.fact_attributes()[str(fact_name)], facts["value"].iloc[rows])
-        keys = (position[rows].astype(np.int64) << _DAY_BITS) + day[rows].astype(np.int64)
-        sort = np.lexsort((values, keys))
-        by_name[str(fact_name)] = FactColumn(keys[sort], values[sort], day[rows][sort])
+        by_name[str(fact_name)] = fact_column(position[rows], day[rows], values)
     return Encoded(
         case_id=case_id,
         person=np.unique(cases["person_key"].to_numpy(dtype=str), return_inverse=True)[1].astype(np.int64),
@@ -113,14 +129,14 @@ class Snapshot:
         return len(self.position)
 
 
-def is_open(register: Register, as_of: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+def is_open(register: Recorded, as_of: npt.ArrayLike) -> npt.NDArray[np.bool_]:
     """Which cases were known and open at 00:00 of ``as_of`` (one date, or one per case), (n,)."""
     encoded, day = register.encoded, as_days(as_of)
     closed_on = encoded.closed_on
     return (encoded.registered_on < day) & (np.isnat(closed_on) | (closed_on >= day))
 
 
-def check_as_of(register: Register, as_of: date) -> None:
+def check_as_of(register: Recorded, as_of: date) -> None:
     """Refuse to look at a day the extract knows nothing of.
 
     Raises
@@ -135,7 +151,7 @@ def check_as_of(register: Register, as_of: date) -> None:
         )
 
 
-def take_snapshot(register: Register, as_of: date) -> Snapshot:
+def take_snapshot(register: Recorded, as_of: date) -> Snapshot:
     """The cases open on ``as_of``, as known then, one row per case in the register's order.
 
     Raises
@@ -148,7 +164,7 @@ def take_snapshot(register: Register, as_of: date) -> Snapshot:
     return snapshot_rows(register, position, np.full(len(position), np.datetime64(as_of, "D")))
 
 
-def snapshot_rows(register: Register, position: npt.NDArray[np.int64], as_of: Dates) -> Snapshot:
+def snapshot_rows(register: Recorded, position: npt.NDArray[np.int64], as_of: Dates) -> Snapshot:
     """Chosen cases, each as known on its own as-of date; the caller sees to it that they were open then.
 
     Parameters
