@@ -62,7 +62,7 @@ def test_a_register_that_cannot_be_written_leaves_the_old_one_whole(register: Re
     write_register(register, tmp_path / "reg")
     before = {p.name: p.read_bytes() for p in (tmp_path / "reg").iterdir()}
     broken = Register(register.cases.assign(weekly_hours=[object()] * 5), register.facts, register.extract_on)
-    with pytest.raises(TypeError):
+    with pytest.raises(ValueError, match="weekly_hours"):
         write_register(broken, tmp_path / "reg")
     assert {p.name: p.read_bytes() for p in (tmp_path / "reg").iterdir()} == before
     assert [p.name for p in tmp_path.iterdir()] == ["reg"], "no temporary folder is left behind"
