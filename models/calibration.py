@@ -351,8 +351,10 @@ def _misfit(eta: Floats, outcome: Floats, mu: Floats, w: Floats, person: npt.NDA
     scores = np.bincount(bins, weights=w * (outcome - mu))
     cell, at = np.unique(np.stack([bins, person]), axis=1, return_inverse=True)
     by_person = np.bincount(at, weights=w * (outcome - mu))
-    spread = np.bincount(cell[0], weights=by_person**2)
-    known = (information > 0) & (spread > 0)
+    # Bins with a handful of cases that exceeded show too little spread by luck: never below what the map itself implies.
+    implied = np.bincount(bins, weights=w**2 * mu * (1 - mu))
+    spread = np.maximum(np.bincount(cell[0], weights=by_person**2), implied)
+    known = spread > 0
     off, precision = scores[known] / information[known], information[known] ** 2 / spread[known]
     excess = (precision * off**2).sum() - (known.sum() - 2)
     scale = precision.sum() - (precision**2).sum() / precision.sum()

@@ -210,7 +210,7 @@ def weights(
     if model is not None:
         followed[known] = _ask(model, X if X is not None else np.empty((n, 0)), until, start, known)
     elif (judged & ~known).any():
-        for cohort in _cohorts(opened, judged, known):
+        for cohort in _cohorts(opened, judged, known, m):
             curve = KaplanMeier().fit(np.asarray(y)[cohort], start[cohort], m[cohort])
             followed[cohort] = curve.until(until[cohort]) / curve.until(start[cohort])
     _refuse(
@@ -235,15 +235,18 @@ def judged_rows(y: npt.ArrayLike, week: float, opened: npt.ArrayLike | None, cut
     return whole_cohort(days, cut, week)
 
 
-def _cohorts(opened: npt.ArrayLike | None, judged: Bools, known: Bools) -> list[npt.NDArray[np.intp]]:
+def _cohorts(opened: npt.ArrayLike | None, judged: Bools, known: Bools, m: Floats) -> list[npt.NDArray[np.intp]]:
     """Judged rows in runs of neighbouring opening dates, each with enough lost cases for a curve of its own."""
-    rows = np.flatnonzero(judged)
+    rows = np.flatnonzero(judged & (m > 0))
     if opened is None:
         return [rows]
-    n_cohorts = int(np.clip((judged & ~known).sum() // _LOST_PER_COHORT, 1, _MOST_COHORTS))
+    n_cohorts = int(np.clip(m[judged & ~known].sum() // _LOST_PER_COHORT, 1, _MOST_COHORTS))
     days = day_numbers(opened)[rows]
-    edges = np.unique(np.quantile(days, np.arange(1, n_cohorts) / n_cohorts)) if n_cohorts > 1 else np.empty(0)
-    code = np.searchsorted(edges, days, side="right")
+    order = np.argsort(days, kind="stable")
+    reached = np.cumsum(m[rows][order])
+    # The first day of each later cohort; a day is never split.
+    first_days = days[order][np.searchsorted(reached, reached[-1:] * np.arange(1, n_cohorts) / n_cohorts)]
+    code = np.searchsorted(np.unique(first_days), days, side="right")
     return [rows[code == c] for c in np.unique(code)]
 
 
