@@ -25,6 +25,7 @@ METRICS: dict[str, int] = {
     "lift_over_rule": 1,
     "observed": 0,
     "expected": 0,
+    "observed_minus_expected": 0,
     "calibration_slope": 0,
     "calibration_intercept": 0,
 }
