@@ -1,0 +1,292 @@
+"""A trained model as it is saved, sent and opened: a folder of text files that checks itself.
+
+    manifest.json   format, version, libraries, and the SHA-256 of every other file
+    bundle.json     columns, calibrator, what is known of the training run
+    golden.json     made-up cases and the scores they had when the bundle was saved
+    learner.json    and what else the learner wrote (LightGBM text)
+
+Opening checks everything before LightGBM sees a byte, because a damaged model text can end the process or score
+wrongly without a word; then the golden cases are scored again. Nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from models import catalogue
+from models.columns import Columns
+from models.contract import HORIZONS, FloatArray, Learner, check_entry
+from risk.errors import BundleError, OutputError
+
+FORMAT = 1
+MANIFEST, BODY, GOLDEN = "manifest.json", "bundle.json", "golden.json"
+LIBRARIES = ("lightgbm", "numpy", "scikit-learn", "scipy")
+SAFE_NAME = re.compile(r"[a-z0-9_.]+")
+GOLDEN_ROWS = 16
+GOLDEN_TOLERANCE = 1e-9
+
+
+class AffineCalibrator(Protocol):
+    """What a bundle asks of a calibrator: a rising straight line on the log-odds, by age of the case."""
+
+    def apply(self, survival: FloatArray, entry: FloatArray) -> FloatArray: ...
+
+    def slope(self, entry: FloatArray) -> FloatArray: ...
+
+    def intercept(self, entry: FloatArray) -> FloatArray: ...
+
+    def to_dict(self) -> dict[str, Any]: ...
+
+
+class Bundle:
+    """A fitted learner, its calibrator, and the columns it takes.
+
+    Parameters
+    ----------
+    learner : fitted
+    calibrator : applied to every score; None leaves scores as they are
+    columns : ``[{name, kind, levels}]``; those of the learner when None
+    meta : what is known of the training run (JSON)
+    """
+
+    def __init__(
+        self,
+        learner: Learner,
+        calibrator: AffineCalibrator | None = None,
+        columns: Sequence[Mapping[str, Any]] | None = None,
+        meta: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.learner = learner
+        self.calibrator = calibrator
+        self.columns = learner.columns_.to_list() if columns is None else [dict(c) for c in columns]
+        self.meta = dict(meta or {})
+        if Columns.from_list(self.columns) != learner.columns_:
+            raise BundleError("the columns given differ from those the learner was trained on; leave them out")
+
+    def encode(self, X: pd.DataFrame) -> FloatArray:
+        """Columns matched by name and turned into numbers, (n, p).
+
+        Raises
+        ------
+        CaseDataError
+            A column is missing, renamed, re-typed or unknown. A level outside the declared ones is not an error: it
+            counts as ``unknown``, or as missing where ``unknown`` is not a level.
+        """
+        return self.learner.columns_.encode(X)
+
+    def survival(self, X: pd.DataFrame, weeks: npt.ArrayLike, entry: npt.ArrayLike | None = None) -> FloatArray:
+        """P(open after each of ``weeks`` | open at ``entry``), (n, k), calibrated.
+
+        Raises
+        ------
+        CaseDataError
+            As :meth:`encode`, or a week or an entry is missing or negative.
+        """
+        matrix = self.encode(X)
+        return self.survival_encoded(matrix, weeks, check_entry(entry, len(matrix)))
+
+    def survival_encoded(self, matrix: FloatArray, weeks: npt.ArrayLike, entry: FloatArray) -> FloatArray:
+        """:meth:`survival` of rows already encoded."""
+        asked = np.atleast_1d(np.asarray(weeks, dtype=np.float64))
+        p = self.learner.survival_encoded(matrix, asked, entry)
+        if self.calibrator is None or not p.size:
+            return p
+        # A calibrator keeps curves from rising along a row, so it must see the weeks in order.
+        order = np.argsort(asked, kind="stable")
+        out = np.empty_like(p)
+        out[:, order] = self.calibrator.apply(p[:, order], entry)
+        return np.where(p == 1.0, 1.0, out)
+
+    def contributions(self, X: pd.DataFrame, week: float, entry: npt.ArrayLike | None = None) -> pd.DataFrame:
+        """What each column adds to the calibrated log-odds of being open after ``week``, (n, p + 1), last ``base``.
+
+        Raises
+        ------
+        CaseDataError
+            As :meth:`survival`.
+        """
+        matrix = self.encode(X)
+        parts, base = self.contributions_encoded(matrix, week, check_entry(entry, len(matrix)))
+        frame = pd.DataFrame(parts, columns=list(self.learner.columns_.names))
+        frame["base"] = base
+        return frame
+
+    def contributions_encoded(
+        self, matrix: FloatArray, week: float, entry: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """:meth:`contributions` of rows already encoded: (n, p) parts and (n,) base."""
+        parts, base = self.learner.contributions_encoded(matrix, week, entry)
+        if self.calibrator is None:
+            return parts, base
+        slope = np.broadcast_to(self.calibrator.slope(entry), base.shape)
+        return parts * slope[:, None], base * slope + self.calibrator.intercept(entry)
+
+    @property
+    def version(self) -> str:
+        """Twelve hexadecimal digits that depend on everything in the bundle and on nothing else."""
+        return _version({name: _sha(text) for name, text in self._files().items()})
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the bundle; a bundle that stood there before is replaced only when the new one is whole.
+
+        Raises
+        ------
+        OutputError
+            The folder holds something that is not a bundle, or cannot be written.
+        """
+        target = Path(folder)
+        if target.exists() and not (target / MANIFEST).is_file() and (not target.is_dir() or any(target.iterdir())):
+            raise OutputError(f"{target} exists and is not a bundle; choose another folder")
+        files = self._files()
+        hashes = {name: _sha(text) for name, text in files.items()}
+        manifest = {
+            "format": FORMAT,
+            "learner": self.learner.name,
+            "version": _version(hashes),
+            "schema": _sha(json.dumps(self.columns, sort_keys=True)),
+            "libraries": {"python": platform.python_version()} | {name: installed(name) for name in LIBRARIES},
+            "files": hashes,
+        }
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        except OSError as error:
+            raise OutputError(f"cannot write in {target.parent}: {error.strerror}; choose another folder") from error
+        try:
+            fresh = work / "new"
+            fresh.mkdir()
+            for name, text in (files | {MANIFEST: json.dumps(manifest, indent=1, sort_keys=True)}).items():
+                (fresh / name).write_bytes(text.encode())
+            if target.exists():
+                target.rename(work / "old")
+            fresh.rename(target)
+        except OSError as error:
+            if (work / "old").exists() and not target.exists():
+                (work / "old").rename(target)
+            raise OutputError(f"cannot write {target}: {error.strerror}; what stood there is unchanged") from error
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+        return target
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Self:
+        """Open and check a saved bundle.
+
+        Raises
+        ------
+        BundleError
+            Says which check failed and what to do.
+        """
+        files = _checked_files(Path(folder))
+        body = json.loads(files.pop(BODY))
+        golden = json.loads(files.pop(GOLDEN))
+        bundle = cls(catalogue.from_files(files), _calibrator(body["calibrator"]), body["columns"], body["meta"])
+        again = bundle._golden_survival(golden)
+        if again.shape != (len(golden["entry"]), len(golden["weeks"])) or not np.allclose(
+            again, np.array(golden["survival"]), rtol=0.0, atol=GOLDEN_TOLERANCE
+        ):
+            raise BundleError(
+                f"{folder}: the golden cases score differently here than where the bundle was saved; "
+                "install the library versions named in manifest.json, or train again"
+            )
+        return bundle
+
+    def _files(self) -> dict[str, str]:
+        body = {
+            "columns": self.columns,
+            "calibrator": None if self.calibrator is None else self.calibrator.to_dict(),
+            "meta": self.meta,
+        }
+        golden = golden_cases(self.learner.columns_)
+        golden["survival"] = self._golden_survival(golden).tolist()
+        return self.learner.to_files() | {
+            BODY: json.dumps(body, sort_keys=True, allow_nan=False),
+            GOLDEN: json.dumps(golden, sort_keys=True, allow_nan=False),
+        }
+
+    def _golden_survival(self, golden: Mapping[str, Any]) -> FloatArray:
+        matrix = np.array([[np.nan if v is None else v for v in row] for row in golden["rows"]], dtype=np.float64)
+        entry = np.array(golden["entry"], dtype=np.float64)
+        return self.survival_encoded(matrix.reshape(len(entry), -1), golden["weeks"], entry)
+
+
+def golden_cases(columns: Columns) -> dict[str, Any]:
+    """Made-up encoded cases that walk through numbers, levels and missing values; no real case is among them."""
+    numbers = (None, -1.0, 0.0, 0.5, 1.0, 2.0, 7.0, 30.0, 45.0, 150.0, 10_000.0)
+    rows = []
+    for i in range(GOLDEN_ROWS):
+        row = []
+        for j, levels in enumerate(columns.levels):
+            choices = numbers if levels is None else (None, *(float(c) for c in range(len(levels))))
+            row.append(choices[(i + 3 * j) % len(choices)])
+        rows.append(row)
+    entry = [(0.0, 4.0 + 3 / 7, 8.0, 13.0, 22.0, 26.0, 39.0, 60.0)[i % 8] for i in range(GOLDEN_ROWS)]
+    return {"rows": rows, "entry": entry, "weeks": list(HORIZONS)}
+
+
+def _checked_files(folder: Path) -> dict[str, str]:
+    """All files but the manifest, as text, after every check that needs no model.
+
+    Raises
+    ------
+    BundleError
+        Something is missing, changed, too much, or of another format.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        form, version, hashes = manifest["format"], manifest["version"], dict(manifest["files"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BundleError(
+            f"{folder} has no readable {MANIFEST}: not a bundle, or damaged; download it again"
+        ) from error
+    if form != FORMAT:
+        raise BundleError(f"{folder} is in bundle format {form}, this version reads {FORMAT}; train again or upgrade")
+    if not {BODY, GOLDEN, "learner.json"} <= set(hashes) or not all(SAFE_NAME.fullmatch(n) for n in hashes):
+        raise BundleError(f"{folder}: {MANIFEST} does not list the files of a bundle; download it again")
+    present = {p.name for p in folder.iterdir()} - {MANIFEST}
+    missing, extra = sorted(set(hashes) - present), sorted(present - set(hashes))
+    if missing or extra:
+        said = [f"missing {', '.join(missing)}"] if missing else []
+        said += [f"not of the bundle: {', '.join(extra)}"] if extra else []
+        raise BundleError(f"{folder}: {'; '.join(said)}; download it again")
+    files: dict[str, str] = {}
+    for name, expected in sorted(hashes.items()):
+        content = (folder / name).read_bytes()
+        if hashlib.sha256(content).hexdigest() != expected:
+            raise BundleError(
+                f"{folder}: {name} is not the file that was saved (its SHA-256 differs); download it again"
+            )
+        files[name] = content.decode()
+    if _version(hashes) != version:
+        raise BundleError(f"{folder}: {MANIFEST} was changed after saving; download it again")
+    return files
+
+
+def _calibrator(stored: dict[str, Any] | None) -> AffineCalibrator | None:
+    if stored is None:
+        return None
+    from models.calibration import Calibrator  # only bundles that have one need it
+
+    calibrator: AffineCalibrator = Calibrator.from_dict(stored)
+    return calibrator
+
+
+def _sha(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _version(hashes: Mapping[str, str]) -> str:
+    return _sha(json.dumps(dict(hashes), sort_keys=True))[:12]

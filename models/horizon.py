@@ -1,0 +1,255 @@
+r"""Learners of one horizon: a single sum of trees for P(open past week 52 | open now), and a curve laid through it.
+
+.. math:: P(T > \tau \mid e, x) = \mathrm{expit}\{ \mathrm{offset}(e) + F(x, e) \}, \qquad
+          S(w \mid e, x) = P(T > \tau \mid e, x)^{r(w)}
+
+The offset is the share that cases of that age keep (Kaplan-Meier), ``F`` the trees. ``r(w)`` is the part of the
+cumulative hazard from ``e`` to the horizon that falls before ``w``: it rises with ``w``, so the curve never does, and it
+is 1 at the horizon. Its shape comes from a small hazard model with one covariate, the risk itself, because cases at high
+risk close at other times than cases at low risk. One evaluation of the trees gives every horizon.
+
+What differs between these learners is only which outcome each row is given: see :mod:`models.direct`,
+:mod:`models.additive` and :mod:`models.naive`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from models.baseline import product_limit
+from models.boosting import boost, from_text, make_dataset, raw_score, to_text, tree_shap
+from models.contract import FloatArray, Learner, Rows, logit
+from models.hazard import holdouts
+from models.periods import (
+    Periods,
+    as_periods,
+    baseline_log_hazard,
+    choose_periods,
+    log_odds_open,
+    require_closings,
+    watch,
+)
+from models.poisson import Data, make_penalty, maximise
+from risk.errors import TooFewCasesError
+
+LARGEST_OFFSET = 7.0
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Where between entry and horizon the closings of a case of given risk fall.
+
+    ``alpha`` (K,), ``steady`` and ``changing`` are the coefficients of the small hazard model; ``centre`` is the mean
+    log cumulative hazard it was fitted on.
+    """
+
+    periods: Periods
+    alpha: FloatArray
+    steady: float
+    changing: float
+    centre: float
+
+    def share(self, cumulative: FloatArray, week: float, entry: FloatArray, horizon: float) -> FloatArray:
+        """``r``: cumulative hazard from entry to ``week`` over that to the horizon, (n,)."""
+        hazard = self._hazard(cumulative)
+        upto = (self.periods.exposure(entry, np.full(len(entry), week)) * hazard).sum(axis=1)
+        whole = (self.periods.exposure(entry, np.full(len(entry), horizon)) * hazard).sum(axis=1)
+        return upto / np.maximum(whole, 1e-300)
+
+    def beyond(self, week: float, entry: FloatArray) -> FloatArray:
+        """Cumulative hazard of the average case from an entry at or after the horizon, (n,)."""
+        exposure = self.periods.exposure(entry, np.full(len(entry), week))
+        return (exposure * np.exp(self.alpha)).sum(axis=1)
+
+    def _hazard(self, cumulative: FloatArray) -> FloatArray:
+        risk = np.clip(np.log(np.maximum(cumulative, 1e-12)) - self.centre, -4.0, 4.0)
+        # The steady effect of risk cancels from the share; only how it changes over time bends the curve.
+        return np.exp(self.alpha + (self.changing * risk)[:, None] * self.periods.log_middle)
+
+
+class HorizonLearner(Learner):
+    """Base of the learners above; they fill in ``_outcomes`` and, when they like, ``_tree_params``."""
+
+    uses_boosting: ClassVar[bool] = True
+    horizon: float
+    n_estimators: int
+    learning_rate: float
+    num_leaves: int
+    min_rows: int
+    reg_lambda: float
+    feature_fraction: float
+    patience: int
+    random_state: int
+    n_jobs: int
+
+    def _outcomes(self, rows: Rows) -> tuple[Rows, FloatArray]:
+        """The rows to learn from, and for each its outcome: 1 open past the horizon, 0 closed before, or between."""
+        raise NotImplementedError
+
+    def _tree_params(self, n_features: int) -> dict[str, Any]:
+        return {}
+
+    def _finish(self, rows: Rows) -> None:
+        """Called when the trees stand."""
+
+    def _fit(self, rows: Rows) -> None:
+        rows, share_open = self._outcomes(rows.take(rows.entry < self.horizon))
+        if not len(rows) or not (rows.closed & (rows.weeks <= self.horizon)).any():
+            raise TooFewCasesError(
+                f"no case with a known outcome closed by week {self.horizon:g}: nothing can be learned; "
+                "extend the period or the cut date"
+            )
+        self.offset_weeks_, self.offset_log_open_ = product_limit(rows)
+        params = self._params(rows.matrix.shape[1])
+        data = make_dataset(
+            rows.matrix,
+            np.arange(len(rows)),
+            rows.entry[:, None],
+            share_open,
+            rows.weight,
+            self._offset(rows.entry),
+            self.columns_.categories,
+            params,
+        )
+        folds = holdouts(rows.group, len(rows), self.random_state) if self.patience else []
+        self.booster_, self.n_trees_ = boost(data, params, self.n_estimators, folds, self.patience)
+        self._finish(rows)
+        self.shift_ = 0.0
+        self.shift_ = _level_shift(self._score(rows.matrix, rows.entry), share_open, rows.weight)
+        self.shape_ = fit_shape(rows, _cumulative(self._score(rows.matrix, rows.entry)), self.horizon)
+
+    def _params(self, n_features: int) -> dict[str, Any]:
+        return {
+            "objective": "cross_entropy",
+            "learning_rate": self.learning_rate,
+            "num_leaves": self.num_leaves,
+            "min_data_in_leaf": self.min_rows,
+            "min_sum_hessian_in_leaf": 1.0,
+            "lambda_l2": self.reg_lambda,
+            "feature_fraction": self.feature_fraction,
+            "min_data_per_group": 50,
+            "cat_smooth": 20,
+            "seed": self.random_state,
+            "num_threads": self.n_jobs,
+        } | self._tree_params(n_features)
+
+    def _offset(self, entry: FloatArray) -> FloatArray:
+        """Log-odds of passing the horizon by age alone, (n,)."""
+        curve = np.concatenate([[0.0], self.offset_log_open_])
+        at = np.searchsorted(self.offset_weeks_, [self.horizon], side="right")
+        start = np.searchsorted(self.offset_weeks_, entry, side="right")
+        log_open = np.clip(curve[at] - curve[start], -LARGEST_OFFSET, -np.exp(-LARGEST_OFFSET))
+        return logit(np.exp(log_open))
+
+    def _trees(self, matrix: FloatArray, entry: FloatArray) -> FloatArray:
+        """Sum of trees, (n,)."""
+        return raw_score(self.booster_, np.column_stack([matrix, entry]), self.n_jobs)
+
+    def _tree_parts(self, matrix: FloatArray, entry: FloatArray) -> FloatArray:
+        """What each feature adds to the sum of trees, (n, p)."""
+        return tree_shap(self.booster_, np.column_stack([matrix, entry]), self.n_jobs)[:, : matrix.shape[1]]
+
+    def _score(self, matrix: FloatArray, entry: FloatArray) -> FloatArray:
+        """Log-odds of passing the horizon, (n,)."""
+        return self._offset(entry) + self.shift_ + self._trees(matrix, entry)
+
+    def _log_odds(self, score: FloatArray, week: float, entry: FloatArray) -> FloatArray:
+        """Log-odds of being open after ``week``, (n,), for cases with log-odds ``score`` at the horizon."""
+        if week == self.horizon:
+            before = score
+        else:
+            cumulative = _cumulative(score)
+            before = log_odds_open(cumulative * self.shape_.share(cumulative, week, entry, self.horizon))
+        late = entry >= self.horizon
+        if not late.any():
+            return before
+        return np.where(late, log_odds_open(np.maximum(self.shape_.beyond(week, entry), 1e-12)), before)
+
+    def _survival(self, matrix: FloatArray, weeks: FloatArray, entry: FloatArray) -> FloatArray:
+        cumulative = _cumulative(self._score(matrix, entry))
+        late = entry >= self.horizon
+        out = np.empty((len(matrix), len(weeks)))
+        for j, week in enumerate(weeks):
+            whole = cumulative if week == self.horizon else self._part(cumulative, week, entry)
+            out[:, j] = np.exp(-np.where(late, self.shape_.beyond(week, entry), whole) if late.any() else -whole)
+        return out
+
+    def _part(self, cumulative: FloatArray, week: float, entry: FloatArray) -> FloatArray:
+        return cumulative * self.shape_.share(cumulative, week, entry, self.horizon)
+
+    def _contributions(self, matrix: FloatArray, week: float, entry: FloatArray) -> tuple[FloatArray, FloatArray]:
+        parts = self._tree_parts(matrix, entry)
+        score = self._score(matrix, entry)
+        reached = self._log_odds(score, week, entry)
+        if week != self.horizon:
+            # The log-odds at another week are a function of the score alone, so each part is stretched alike.
+            start = score - parts.sum(axis=1)
+            step = np.where(np.abs(score - start) > 1e-4, score - start, 1e-4)
+            stretch = (self._log_odds(start + step, week, entry) - self._log_odds(start, week, entry)) / step
+            parts = parts * stretch[:, None]
+        return parts, reached - parts.sum(axis=1)
+
+    def _state(self) -> tuple[dict[str, Any], dict[str, str]]:
+        shape = self.shape_
+        state = {
+            "offset_weeks": self.offset_weeks_.tolist(),
+            "offset_log_open": self.offset_log_open_.tolist(),
+            "shift": self.shift_,
+            "n_trees": self.n_trees_,
+            "shape": {
+                "edges": shape.periods.edges.tolist(),
+                "alpha": shape.alpha.tolist(),
+                "steady": shape.steady,
+                "changing": shape.changing,
+                "centre": shape.centre,
+            },
+        }
+        return state, {"trees.txt": to_text(self.booster_, self.n_trees_)}
+
+    def _restore(self, state: dict[str, Any], files: dict[str, str]) -> None:
+        self.offset_weeks_ = np.array(state["offset_weeks"], dtype=np.float64)
+        self.offset_log_open_ = np.array(state["offset_log_open"], dtype=np.float64)
+        self.shift_ = float(state["shift"])
+        self.n_trees_ = int(state["n_trees"])
+        shape = state["shape"]
+        self.shape_ = Shape(
+            as_periods(shape["edges"]),
+            np.array(shape["alpha"], dtype=np.float64),
+            float(shape["steady"]),
+            float(shape["changing"]),
+            float(shape["centre"]),
+        )
+        self.booster_ = from_text(files["trees.txt"])
+
+
+def fit_shape(rows: Rows, cumulative: FloatArray, horizon: float) -> Shape:
+    """The small hazard model of :class:`Shape` on rows with known risk."""
+    periods = choose_periods(rows, (horizon,), 14)
+    seen = watch(rows, periods)
+    require_closings(seen.closed, periods)
+    risk = np.log(np.maximum(cumulative, 1e-12))
+    centre = float(np.average(risk, weights=rows.weight))
+    term = np.clip(risk - centre, -4.0, 4.0)[:, None]
+    data = Data(term, seen, rows.weight, periods.log_middle, np.array([0], dtype=np.int64))
+    penalty = make_penalty(baseline_log_hazard(rows, seen, periods), np.array([1.0, 10.0]))
+    theta = maximise(data, penalty, penalty.start)
+    k = periods.count
+    return Shape(periods, theta[:k], float(theta[k]), float(theta[k + 1]), centre)
+
+
+def _cumulative(score: FloatArray) -> FloatArray:
+    """Minus the log of ``expit(score)``, (n,), exact in both tails."""
+    return np.logaddexp(0.0, -score)
+
+
+def _level_shift(score: FloatArray, outcome: FloatArray, weight: FloatArray) -> float:
+    """What to add to all log-odds so that their mean probability is the mean outcome (a few Newton steps)."""
+    shift = 0.0
+    for _ in range(20):
+        p = np.exp(-_cumulative(score + shift))
+        step = float(weight @ (outcome - p)) / (float(weight @ (p * (1 - p))) + 1.0)
+        shift += float(np.clip(step, -1.0, 1.0))
+    return shift

@@ -1,0 +1,217 @@
+"""Choosing the penalties of the linear hazard, and which of its terms pay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from models.contract import FloatArray, IntArray, Rows
+from models.design import Design, Number
+from models.folds import fold_of_group, sample_groups
+from models.periods import Periods, Watched, baseline_log_hazard
+from models.poisson import Data, Penalty, log_likelihood, make_penalty, maximise
+
+AGE_PENALTY = 1.0
+LARGE = 4_000_000  # cells; above this terms are kept in half the memory, which moves coefficients by less than 1e-5
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A penalised model: which terms take part and how hard each group is penalised.
+
+    ``steady``, ``changing`` (with the period) and ``ageing`` (with the age at entry) are positions of design terms;
+    ``bend``, ``change`` and ``ageing_ratio`` multiply ``penalty`` for their group.
+    """
+
+    penalty: float
+    steady: tuple[int, ...]
+    changing: tuple[int, ...] = ()
+    ageing: tuple[int, ...] = ()
+    bend: float = 1.0
+    change: float = 1.0
+    ageing_ratio: float = 1.0
+
+
+def choice_from_dict(stored: dict[str, Any]) -> Choice:
+    """A choice read back from a file."""
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
+    return Choice(**values)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A choice, its held-out log-likelihood, and its coefficients on all rows of the search."""
+
+    choice: Choice
+    held_out: float
+    theta: FloatArray
+
+
+def fit_choice(
+    rows: Rows,
+    seen: Watched,
+    design: Design,
+    age: Number | None,
+    periods: Periods,
+    choice: Choice,
+    start: FloatArray | None = None,
+) -> FloatArray:
+    """Coefficients of one choice on all rows: periods, steady terms, age, ageing terms, changing terms."""
+    terms: npt.NDArray[np.floating] = np.empty(
+        (len(rows), design.n_terms), dtype=_precision(len(rows) * design.n_terms)
+    )
+    at = 0
+    for part in design.parts:
+        terms[:, at : at + part.n_terms] = part.terms(rows.matrix[:, part.feature])
+        at += part.n_terms
+    baseline = baseline_log_hazard(rows, seen, periods)
+    data, penalty = _assemble(terms, _age_terms(rows, age), rows.weight, seen, periods, design, choice, baseline)
+    return maximise(data, penalty, penalty.start if start is None else start)
+
+
+def search(
+    rows: Rows,
+    seen: Watched,
+    design: Design,
+    age: Number | None,
+    periods: Periods,
+    penalties: Sequence[float],
+    ratios: Sequence[float],
+    n_changing: int,
+    search_rows: int,
+    random_state: int,
+) -> tuple[Choice, FloatArray | None]:
+    """The choice with the best held-out likelihood, found group by group, and coefficients to start from.
+
+    First the penalty of the straight terms, then bends, changing and ageing effects in turn, each kept when it gains
+    more than one unit of held-out log-likelihood in all, then the penalty once more.
+    """
+    straight = tuple(np.flatnonzero(~design.bent).tolist())
+    every = tuple(range(design.n_terms))
+    if len(penalties) == 1:
+        bent = Choice(float(penalties[0]), every if ratios else straight, bend=float(ratios[-1]) if ratios else 1.0)
+        return bent, None
+    bench = _Bench(rows, seen, design, age, periods, search_rows, random_state)
+    path = sorted((float(p) for p in penalties), reverse=True)
+    best = bench.path(Choice(path[0], straight), path)
+    strongest = _strongest(best, straight, periods.count, n_changing)
+    groups: list[list[dict[str, object]]] = (
+        [[{"steady": every, "bend": r} for r in ratios]] if len(every) > len(straight) else []
+    )
+    groups.append([{"changing": strongest, "change": r} for r in ratios])
+    if age is not None:
+        groups.append([{"ageing": strongest, "ageing_ratio": r} for r in ratios])
+    for group in groups:
+        best = bench.best([best, *(bench.trial(replace(best.choice, **change)) for change in group)])  # type: ignore[arg-type]
+    nearby = [p for p in path if p != best.choice.penalty and 0.2 < p / best.choice.penalty < 5]
+    best = bench.best([best, *(bench.trial(replace(best.choice, penalty=p), best.theta) for p in nearby)], margin=0.0)
+    return best.choice, best.theta
+
+
+class _Bench:
+    """Held-out likelihoods on one sample of persons and one set of folds."""
+
+    def __init__(
+        self,
+        rows: Rows,
+        seen: Watched,
+        design: Design,
+        age: Number | None,
+        periods: Periods,
+        search_rows: int,
+        random_state: int,
+    ) -> None:
+        sample = sample_groups(rows.group, search_rows, random_state)
+        rows = rows.take(sample)
+        self.rows, self.design, self.periods = rows, design, periods
+        self.seen = Watched(seen.exposure[sample], seen.closed[sample], seen.period[sample])
+        self.terms, self.age_terms = design.terms(rows.matrix), _age_terms(rows, age)
+        self.baseline = baseline_log_hazard(rows, self.seen, periods)
+        n_folds = 10 if len(rows) < 1000 else 5
+        self.fold = fold_of_group(rows.group, n_folds, random_state)
+        # From the maximum on all rows, a Newton step or two reach the maximum without one fold as closely as needed.
+        self.fold_steps = 4 if len(rows) < 2000 else 1
+
+    def trial(self, choice: Choice, start: FloatArray | None = None) -> Trial:
+        data, penalty = _assemble(
+            self.terms,
+            self.age_terms,
+            self.rows.weight,
+            self.seen,
+            self.periods,
+            self.design,
+            choice,
+            self.baseline,
+        )
+        theta = maximise(data, penalty, penalty.start if start is None else start, tolerance=1e-5)
+        held_out = 0.0
+        for fold in np.unique(self.fold):
+            inside = self.fold == fold
+            fitted = maximise(data.take(~inside), penalty, theta, max_steps=self.fold_steps, tolerance=1e-5)
+            held_out += float(log_likelihood(data.take(inside), fitted).sum())
+        return Trial(choice, held_out, theta)
+
+    def path(self, choice: Choice, penalties: Sequence[float]) -> Trial:
+        """The best along falling penalties; stops when two in a row were worse."""
+        trials: list[Trial] = []
+        for penalty in penalties:
+            start = trials[-1].theta if trials else None
+            trials.append(self.trial(replace(choice, penalty=penalty), start))
+            if len(trials) > 2 and max(t.held_out for t in trials[-2:]) < max(t.held_out for t in trials[:-2]):
+                break
+        return self.best(trials, margin=0.0)
+
+    @staticmethod
+    def best(trials: Sequence[Trial], margin: float = 1.0) -> Trial:
+        """The first, unless a later one gains more than ``margin``."""
+        found = trials[0]
+        for trial in trials[1:]:
+            if trial.held_out > found.held_out + (margin if found is trials[0] else 0.0):
+                found = trial
+        return found
+
+
+def _assemble(
+    terms: npt.NDArray[np.floating],
+    age_terms: FloatArray,
+    weight: FloatArray,
+    seen: Watched,
+    periods: Periods,
+    design: Design,
+    choice: Choice,
+    baseline: FloatArray,
+) -> tuple[Data, Penalty]:
+    steady, changing, ageing = (np.array(c, dtype=np.int64) for c in (choice.steady, choice.changing, choice.ageing))
+    blocks = [terms if len(steady) == terms.shape[1] else terms[:, steady]]
+    if age_terms.shape[1]:
+        blocks += [age_terms.astype(terms.dtype), (terms[:, ageing] * age_terms[:, :1]).astype(terms.dtype)]
+    of_terms = np.concatenate(
+        [
+            choice.penalty * np.where(design.bent[steady], choice.bend, 1.0),
+            np.full(age_terms.shape[1], AGE_PENALTY),
+            np.full(len(ageing), choice.penalty * choice.ageing_ratio),
+            np.full(len(changing), choice.penalty * choice.change),
+        ]
+    )
+    where = np.searchsorted(steady, changing)  # steady is ascending and holds every changing term
+    data = Data(np.concatenate(blocks, axis=1), seen, weight, periods.log_middle, where)
+    return data, make_penalty(baseline, of_terms)
+
+
+def _strongest(trial: Trial, straight: tuple[int, ...], n_periods: int, n: int) -> tuple[int, ...]:
+    """The straight terms with the largest coefficients, ascending by position."""
+    size = np.abs(trial.theta[n_periods : n_periods + len(straight)])
+    top: IntArray = np.sort(np.argsort(-size, kind="stable")[:n])
+    return tuple(int(straight[t]) for t in top)
+
+
+def _age_terms(rows: Rows, age: Number | None) -> FloatArray:
+    return np.empty((len(rows), 0)) if age is None else age.terms(np.log1p(rows.entry))
+
+
+def _precision(cells: int) -> type:
+    return np.float32 if cells > LARGE else np.float64
