@@ -18,7 +18,7 @@ from risk.errors import ConfigError, IntakeError
 from risk.intake import checks
 from risk.intake.cases import CaseLoad, read_cases
 from risk.intake.columns import Log
-from risk.intake.facts import read_facts
+from risk.intake.facts import add_wide_facts, read_facts
 from risk.intake.mapping import Mapping, read_mapping, shipped_mappings
 from risk.intake.pseudonym import KEY_VARIABLE, checked_key, key_from
 from risk.intake.reading import Part, read_parts
@@ -86,6 +86,7 @@ def intake(
     cases, facts = _by_kind(parts)
     log = Log()
     load = read_cases(cases, mapping, key, extract_on, log)
+    add_wide_facts(load, mapping, log)
     long_facts = read_facts(facts, load, mapping, log)
     kept = load.rows.kept
     if not kept.any():
@@ -168,13 +169,24 @@ def _report(mapping: Mapping, register: Register, load: CaseLoad, facts: Rows, l
         files=file_loads(cases, facts),
         rejected=rejected,
         later=findings_of("later", cases, facts),
-        impossible_orders=[f for f in rejected if f.what in checks.IMPOSSIBLE] + load.odd_orders,
+        impossible_orders=[f for f in rejected if f.what in checks.IMPOSSIBLE]
+        + _odd_orders(load, mapping)
+        + load.odd_orders,
         facts_left_out=load.left_out,
         overlaps=_overlaps(load),
         coerced=log.coerced(),
         unknown_codes=log.unknown_codes(),
         notes=notes,
     )
+
+
+def _odd_orders(load: CaseLoad, mapping: Mapping) -> list[Finding]:
+    """Orders of dates that are odd and not impossible: their cases are kept."""
+    kept, frame = load.rows.kept, load.frame
+    found = [(checks.CLOSED_BEFORE_REGISTERED, kept & (frame["closed_on"] < frame["registered_on"]).to_numpy())]
+    if not mapping.durations:  # there, running past the extract date is how a case is censored
+        found.insert(0, (checks.CLOSES_LATER, kept & load.closes_later))
+    return [Finding.of(what, load.rows, which) for what, which in found if which.any()]
 
 
 def _overlaps(load: CaseLoad) -> Finding | None:

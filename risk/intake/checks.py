@@ -20,6 +20,7 @@ REGISTERED_BEFORE_OPENED = "registered before opened"
 LATER = "registered on or after the extract date"
 FACT_BEFORE_OPENING = "fact recorded before the case opened"
 FACT_BEFORE_REGISTRATION = "fact recorded before the case was registered (kept)"
+CLOSES_LATER = "closed on or after the extract date (kept as open)"
 CLOSED_BEFORE_REGISTERED = "closed before registered (kept)"
 IMPOSSIBLE = (CLOSED_BEFORE_OPENED, REGISTERED_BEFORE_OPENED, FACT_BEFORE_OPENING)
 

@@ -19,6 +19,7 @@ from risk.weeks import Dates
 
 UNKNOWN_CODE = "unknown code"
 MAX_CODE_SHOWN = 12
+NOTHING = np.array(None, dtype=object)
 
 
 @dataclass
@@ -107,3 +108,8 @@ def fact_text(value: object) -> str:
 def code_of(text: str) -> str:
     """A code in its normal form, ``1.0`` as ``1``."""
     return re.sub(r"^(\d+)[.,]0+$", r"\1", normal_code(text))
+
+
+def is_none(values: np.ndarray) -> np.ndarray:
+    """Where there is no value, (n,) bool."""
+    return np.array([v is None for v in values], dtype=bool)

@@ -1,4 +1,4 @@
-"""Facts out of the rows of a long facts file: one row per dated piece of knowledge."""
+"""Facts: rows of a long facts file, or columns of the cases file with the day they were recorded beside them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import pandas as pd
 from risk import schema
 from risk.intake import checks
 from risk.intake.cases import CaseLoad
-from risk.intake.columns import Log, as_dates, attribute_reader, fact_text, read
+from risk.intake.columns import NOTHING, Log, as_dates, attribute_reader, fact_text, is_none, read
 from risk.intake.mapping import Mapping, normal_heading
 from risk.intake.report import Finding
 from risk.intake.rows import Rows
 from risk.intake.values import Read, Reader, read_date, read_text
+from risk.weeks import Dates
 
 
 def read_facts(rows: Rows, load: CaseLoad, mapping: Mapping, log: Log) -> pd.DataFrame:
@@ -25,10 +26,11 @@ def read_facts(rows: Rows, load: CaseLoad, mapping: Mapping, log: Log) -> pd.Dat
     ids = read(rows, "case_id", read_text, mapping, log, mapping.facts.case_id[0])
     days = as_dates(read(rows, "known_on", read_date, mapping, log, mapping.facts.known_on[0]))
     names = read(rows, "name", _name_reader(mapping), mapping, log, mapping.facts.name[0])
-    blank = np.array([i is None or n is None for i, n in zip(ids, names, strict=True)], dtype=bool)
-    rows.settle(blank | np.isnat(days), "rejected", "case id, date or name of the fact is empty")
+    rows.settle(
+        is_none(ids) | is_none(names) | np.isnat(days), "rejected", "case id, date or name of the fact is empty"
+    )
     values = _values(rows, names, mapping, log)
-    rows.settle(np.array([v is None for v in values], dtype=bool), "rejected", "fact without a value")
+    rows.settle(is_none(values), "rejected", "fact without a value")
     _settle_cases(rows, ids, days, load, mapping)
     return pd.DataFrame({"case_id": ids, "known_on": days, "name": names, "value": values})
 
@@ -79,3 +81,50 @@ def _settle_cases(rows: Rows, ids: np.ndarray, days: np.ndarray, load: CaseLoad,
     odd = rows.kept & (days < of_case("registered_on"))
     if odd.any():
         load.odd_orders.append(Finding.of(checks.FACT_BEFORE_REGISTRATION, rows, odd))
+
+
+def add_wide_facts(load: CaseLoad, mapping: Mapping, log: Log) -> None:
+    """Add the facts that stand in the cases file, each with the day it was recorded in a column of its own."""
+    found = []
+    for name in schema.fact_attributes():
+        if name not in mapping.attributes or not load.rows.has(name):
+            continue
+        source = mapping.attributes[name]
+        label = source.headings[0]
+        if source.holds_its_date:
+            days = as_dates(read(load.rows, name, read_date, mapping, log, label))
+            values = np.where(np.isnat(days), NOTHING, "true")
+        elif load.rows.has(f"{name}@date"):
+            reader = attribute_reader(name, source, mapping)
+            read_values = read(load.rows, name, reader, mapping, log, label)
+            values = np.array([None if v is None else fact_text(v) for v in read_values], dtype=object)
+            days = as_dates(read(load.rows, f"{name}@date", read_date, mapping, log, source.date_headings[0]))
+        else:
+            for part in load.rows.parts:
+                if name in part.place:
+                    part.unused.append(f"{label} (a fact, and its date column is missing)")
+            continue
+        found.append((name, label, values, days))
+    # Only now is it known which rows are kept: a later column may have had one rejected.
+    frames = [_of_column(load, name, label, values, days) for name, label, values, days in found]
+    load.wide_facts = pd.concat([load.wide_facts, *frames], ignore_index=True)
+
+
+def _of_column(load: CaseLoad, name: str, label: str, values: np.ndarray, days: Dates) -> pd.DataFrame:
+    given = load.rows.kept & ~is_none(values)
+    opened, registered = (load.frame[c].to_numpy().astype("datetime64[D]") for c in ("opened_on", "registered_on"))
+    undated = given & np.isnat(days)
+    early = given & (days < opened)
+    late = given & (days >= np.datetime64(load.extract_on))
+    for which, why in (
+        (undated, f"{label} without a date"),
+        (early, f"{label}: {checks.FACT_BEFORE_OPENING}"),
+        (late, f"{label}: recorded on or after the extract date"),
+    ):
+        if which.any():
+            load.left_out.append(Finding.of(why, load.rows, which))
+    use = given & ~undated & ~early & ~late
+    if (odd := use & (days < registered)).any():
+        load.odd_orders.append(Finding.of(f"{label}: {checks.FACT_BEFORE_REGISTRATION}", load.rows, odd))
+    ids = load.frame["case_id"].to_numpy()[use]
+    return pd.DataFrame({"case_id": ids, "known_on": days[use], "name": name, "value": values[use]})
