@@ -1,0 +1,147 @@
+"""How long cases last: proportional exit hazards with gamma frailty, and laws that end cases beside them.
+
+For a case with score ``eta``, frailty ``Z`` (gamma, mean 1, variance v) and observed changes of pace ``m(s)``::
+
+    P(open after day d | Z) = exp(-Z exp(eta) L(d)) * exp(-c A(d)),    L(d) = integral of b(s) m(s) ds over (0, d]
+    P(open after day d)     = (1 + v exp(eta) L(d)) ** (-1/v) * exp(-c A(d))
+
+``m`` is the effect of a partial return from the day it begins, times the drift of the scenario; ``A`` are exits by law,
+``c`` the share of them a case is exposed to. The baseline ``b`` is solved for, so that a large reference population stays
+open exactly as the base rates of :data:`risk.synthetic.effects.OPEN_AFTER_WEEKS` say.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pandas as pd
+from scipy.interpolate import PchipInterpolator
+
+from risk.synthetic import effects as fx
+from risk.synthetic.world import Floats, Ints, World
+
+LAST_DAY = 4096
+ILLNESSES = tuple(fx.ILLNESS_MIX)
+
+
+def observed_score(people: pd.DataFrame) -> Floats:
+    """Log multiplier on the hazard from everything known at registration, (n,): the table of 3.4."""
+    score = np.zeros(len(people))
+    for (name, level), multiplier in fx.LEVEL_EFFECTS.items():
+        score += np.log(multiplier) * (people[name].to_numpy() == level)
+    for name, multiplier in fx.FLAG_EFFECTS.items():
+        if name in people:
+            score += np.log(multiplier) * people[name].to_numpy(dtype=bool)
+    for name, (multiplier, per, centre, high) in fx.NUMBER_EFFECTS.items():
+        values = people[name].fillna(centre).to_numpy(dtype=float)
+        score += np.log(multiplier) * (np.minimum(values, high) - centre) / per
+    return score + np.log(fx.TWO_SPELLS_EFFECT) * (people["n_spells_24m"].to_numpy() >= 2)
+
+
+def hidden_score(illness: Ints, outlook: Ints, claim: np.ndarray, unemployed: np.ndarray) -> Floats:
+    """Log multiplier from what is not known at registration: illness, outlook, injury claim; broadcasts."""
+    by_illness = np.log([fx.ILLNESS_EFFECTS[i] for i in ILLNESSES])
+    by_outlook = np.log([fx.OUTLOOK_EFFECTS[o] for o in fx.OUTLOOKS])
+    both = (illness == ILLNESSES.index("mental")) & unemployed
+    return (
+        by_illness[illness]
+        + by_outlook[outlook]
+        + np.log(fx.CLAIM_EFFECT) * claim
+        + np.log(fx.UNEMPLOYED_MENTAL_EFFECT) * both
+    )
+
+
+def exposure_to_law(illness: Ints, claim: np.ndarray) -> Floats:
+    """Share of the exits by law a case is exposed to (extension grounds 5 and 6); broadcasts."""
+    by_illness = np.array([fx.LAW_BY_ILLNESS.get(i, 1.0) for i in ILLNESSES])
+    return by_illness[illness] * np.where(claim, fx.LAW_WITH_CLAIM, 1.0)
+
+
+def open_in_population(days: Floats) -> Floats:
+    """P(open) by day of absence in the reference population, without laws (3.1), at any days, (n,)."""
+    weeks, share = np.array(fx.OPEN_AFTER_WEEKS).T
+    return np.exp(PchipInterpolator(weeks * 7.0, np.log(share))(days))
+
+
+def integrated_hazard(base: Floats, day: Ints, partial_day: Ints, drift_age: Ints) -> Floats:
+    """``L(day)`` per case, all arguments broadcast: the baseline, faster after ``partial_day``, other after ``drift_age``."""
+    day = np.clip(day, 0, LAST_DAY)
+    faster, slower = fx.PARTIAL_RETURN_EFFECT - 1.0, fx.DRIFT_HAZARD - 1.0
+    at = base[day]
+    first = base[np.clip(partial_day, 0, day)]
+    total = at + faster * (at - first)
+    if np.all(drift_age > day):
+        return total
+    drift = base[np.clip(drift_age, 0, day)]
+    later = base[np.clip(np.maximum(partial_day, drift_age), 0, day)]
+    return total + slower * ((at - drift) + faster * (at - later))
+
+
+def law_hazard(world: World, opened: Ints, day: Ints) -> Floats:
+    """``A(day)``: integrated hazard of the exits by law, the law of each calendar day counting; broadcasts."""
+    switch = world.switch_day - opened
+    return _mass(world.law, np.minimum(day, switch)) + (
+        _mass(world.law_after, day) - _mass(world.law_after, np.minimum(day, switch))
+    )
+
+
+def _mass(law: str, day: Ints) -> Floats:
+    first, last, share, _ = fx.LAWS[law]
+    return -np.log1p(-share) * (np.clip(day, first, last) - first) / (last - first)
+
+
+@cache
+def baseline() -> Floats:
+    """Integrated baseline hazard by day, (LAST_DAY + 1,), that reproduces the base rates in the reference population."""
+    from risk.synthetic.spells import reference_population
+
+    people, partial_day = reference_population()
+    pace, reached = np.exp(people), np.zeros(len(people))
+    knots = np.unique(
+        np.round(np.concatenate([np.arange(0, 70, 3.5), np.arange(70, 371, 7), np.geomspace(378, LAST_DAY, 30)]))
+    )
+    wanted = open_in_population(knots)
+    total = np.zeros(len(knots))
+    for k in range(1, len(knots)):
+        late = np.clip((knots[k] - partial_day) / (knots[k] - knots[k - 1]), 0.0, 1.0)
+        speed = pace * (1.0 + (fx.PARTIAL_RETURN_EFFECT - 1.0) * late)
+        step = _solve_step(reached, speed, wanted[k])
+        reached, total[k] = reached + speed * step, total[k - 1] + step
+    return np.interp(np.arange(LAST_DAY + 1), knots, total)
+
+
+def _solve_step(reached: Floats, speed: Floats, wanted: float) -> float:
+    """The baseline increment after which ``wanted`` of the population is open: Newton on the mean of the survivals."""
+    step, v = 0.0, fx.FRAILTY_VARIANCE
+    for _ in range(60):
+        inside = 1.0 + v * (reached + speed * step)
+        open_now = inside ** (-1.0 / v)
+        miss = float(np.mean(open_now)) - wanted
+        if abs(miss) < 1e-12 + 1e-9 * wanted:
+            return step
+        step += miss / float(np.mean(open_now / inside * speed))
+    raise ArithmeticError("the baseline hazard could not be solved for")
+
+
+def draw_days(rng: np.random.Generator, world: World, spells: pd.DataFrame) -> tuple[Ints, Ints]:
+    """Days from opening to closing, and to leaving by law (whichever comes first counts), two (n,) arrays."""
+    opened = spells["opened"].to_numpy()
+    wanted = rng.exponential(size=len(spells)) / (spells["frailty"].to_numpy() * np.exp(spells["eta"].to_numpy()))
+    partial, drift_age = spells["partial_day"].to_numpy(), world.drift_day - opened
+    base = baseline()
+    recovered = _first_day(lambda day: integrated_hazard(base, day, partial, drift_age), wanted)
+    exposure = spells["exposure"].to_numpy()
+    by_law = _first_day(lambda day: exposure * law_hazard(world, opened, day), rng.exponential(size=len(spells)))
+    return recovered, by_law
+
+
+def _first_day(rising, wanted: Floats) -> Ints:  # type: ignore[no-untyped-def]
+    """The first day on which a rising function of the day exceeds ``wanted``; LAST_DAY + 1 if none does."""
+    low = np.zeros(len(wanted), dtype=np.int64)
+    high = np.full(len(wanted), LAST_DAY + 1, dtype=np.int64)
+    while np.any(high - low > 1):
+        middle = (low + high) // 2
+        reached = rising(middle) > wanted
+        high, low = np.where(reached, middle, high), np.where(reached, low, middle)
+    return high

@@ -1,0 +1,94 @@
+"""The world a register is made in: its dates, its law, and whether it drifts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from risk.errors import ConfigError
+from risk.synthetic import effects as fx
+
+Scenario = Literal["plain", "drift", "regime"]
+Law = Literal["cap", "reassessment", "none"]
+DEFAULT_EXTRACT = date(2026, 11, 16)
+BURN_IN_YEARS = 2.0  # cases begun before the register does, which only leave their trace in the history attributes
+EPOCH = date(1970, 1, 1)
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+def law_of(day: date) -> Law:
+    """The law in force on a day: cap at week 52, reassessment (July 2014-2026), or neither."""
+    if day < date(2014, 7, 1):
+        return "cap"
+    return "reassessment" if day < date(2027, 1, 1) else "none"
+
+
+@dataclass(frozen=True)
+class World:
+    """Dates as days since 1970. A law holds by the calendar: ``law`` until ``switch_day``, ``law_after`` from it on."""
+
+    extract_day: int
+    start_day: int
+    law: Law
+    law_after: Law
+    switch_day: int
+    drift_day: int
+    employer_days: int
+
+    @property
+    def extract_on(self) -> date:
+        return EPOCH + timedelta(days=self.extract_day)
+
+
+NEVER = 1_000_000  # a day that does not come
+
+
+def make_world(
+    extract_on: date = DEFAULT_EXTRACT,
+    *,
+    scenario: str = "plain",
+    years: float = 5.0,
+    law: Law | None = None,
+    switch_on: date | None = None,
+) -> World:
+    """The world of a scenario.
+
+    ``plain`` keeps one law throughout: the one in force on the extract date, or ``law``. ``drift`` changes mix and pace in
+    the last 18 months. ``regime`` imitates the reform of 2014, moved to ``switch_on`` (default: 18 months before the
+    extract): a cap at week 52 before, the reassessment after; with ``law="reassessment"`` it imitates 2027 instead,
+    the reassessment before and no such exits after.
+
+    Raises
+    ------
+    ConfigError
+        When the scenario is unknown, or years are not between 0.5 and 30.
+    """
+    if scenario not in get_args(Scenario):
+        raise ConfigError(f"there is no scenario {scenario!r}; choose plain, drift or regime")
+    if not 0.5 <= years <= 30:
+        raise ConfigError(f"years must lie between 0.5 and 30, not {years:g}")
+    if switch_on is not None and scenario != "regime":
+        raise ConfigError("switch_on belongs to the scenario regime; choose that scenario or leave the date out")
+    extract_day = (extract_on - EPOCH).days
+    recent = extract_day - round(fx.DRIFT_MONTHS * 30.4375)
+    before: Law = law or ("cap" if scenario == "regime" else law_of(extract_on))
+    after = before
+    switch_day = NEVER
+    if scenario == "regime":
+        after = "reassessment" if before == "cap" else "none"
+        switch_day = recent if switch_on is None else (switch_on - EPOCH).days
+    return World(
+        extract_day=extract_day,
+        start_day=extract_day - round(years * 365.25),
+        law=before,
+        law_after=after,
+        switch_day=switch_day,
+        drift_day=recent if scenario == "drift" else NEVER,
+        # The employer pays the first 21 days from June 2008, 30 days today (domain brief 1.2).
+        employer_days=21 if law_of(extract_on) == "cap" else 30,
+    )
