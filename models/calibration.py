@@ -185,7 +185,7 @@ class Calibrator:
         a, b = self.intercept(start), self.slope(start)
         if S.ndim == 1:
             return expit(a + b * logit(S))
-        # Rounding may lift a value by its last bit where the curve is flat.
+        # Neither logit nor expit promises to be monotone to the last bit.
         return np.minimum.accumulate(expit(a[:, None] + b[:, None] * logit(S)), axis=1)
 
     def interval(

@@ -241,6 +241,25 @@ def test_several_rows_of_a_person_do_not_make_the_interval_narrower():
     assert width(together) == pytest.approx(width(once), rel=0.15)
 
 
+def test_shrinkage_is_not_mistaken_for_knowledge():
+    # Twelve cases at age 26 cannot tell where the map lies there; the common map they are shrunk to must not hide that.
+    p, y, opened, entry, _ = history(30_000)
+    few = np.concatenate([np.flatnonzero(entry != 26), np.flatnonzero(entry == 26)[:12]])
+    made = Calibrator().fit(p[few], y[few], 52, entry[few], opened=opened[few], cut_on=CUT_ON)
+    made.misfit_ = 0.0
+    low, high = made.interval([0.3, 0.3], [13.0, 26.0])
+    assert high[1] - low[1] > 5 * (high[0] - low[0])
+
+
+def test_unequal_weights_and_several_weeks_count_for_no_more_than_they_know():
+    p, y, _, entry, _ = history(3000)
+    w = np.where(np.isfinite(censoring.exceeds(y, 52)), np.where(np.arange(3000) % 2, 1.0, 3.0), 0.0)
+    made = Calibrator().fit(p, y, 52, entry, weights=w)
+    assert made.n_known_ == pytest.approx(w.sum() ** 2 / (w**2).sum())
+    twice = Calibrator().fit(np.column_stack([p, p]), y, [52, 52], entry, weights=np.column_stack([w, w]))
+    assert twice.n_known_ == pytest.approx(made.n_known_)
+
+
 def test_more_coverage_is_a_wider_interval_and_more_cases_a_narrower_one():
     small, large = fitted(3000), fitted(30_000)
     p, entry, _ = predicted(200, seed=1)

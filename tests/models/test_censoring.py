@@ -32,6 +32,12 @@ def test_left_truncated_weights_agree_with_a_computation_by_hand():
     np.testing.assert_allclose(censoring.weights(y, 52, entry), [0, 16 / 9, 0, 4 / 3, 16 / 9], rtol=1e-14)
 
 
+def test_a_case_that_enters_on_a_day_was_at_risk_of_censoring_on_it():
+    # Entering at 10 means seen open at the end of week 10, like the one censored then: 1 of 3 lost, 2/3 followed.
+    y = outcomes((False, 10.0), (True, 60.0), (True, 60.0))
+    np.testing.assert_allclose(censoring.weights(y, 52, np.array([0.0, 10.0, 0.0])), [0, 1.5, 1.5], rtol=1e-14)
+
+
 def test_a_risk_set_emptied_before_others_enter_says_nothing_about_them():
     y = outcomes((False, 5.0), (True, 20.0), (True, 60.0))
     np.testing.assert_allclose(censoring.weights(y, 52, np.array([0.0, 8.0, 8.0])), [0, 1, 1])

@@ -153,6 +153,12 @@ def test_cases_of_unknown_outcome_take_places_but_cohorts_not_followed_do_not():
     assert metrics.prevalence(y, 52, opened=opened, cut_on=400) == pytest.approx(2 / 3)
 
 
+def test_cases_already_past_the_week_when_judged_take_no_place():
+    y, p = outcomes([True] * 3, [60.0, 60.0, 9.0]), np.array([0.9, 0.5, 0.7])
+    assert metrics.precision_at(y, p, 52, 1, entry=np.array([53.0, 0, 0])) == 0.0
+    assert metrics.recall_at(y, p, 52, 2, entry=np.array([53.0, 0, 0])) == 1.0
+
+
 ALL = {
     "auc": metrics.auc,
     "brier": metrics.brier,
