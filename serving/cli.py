@@ -1,0 +1,92 @@
+"""The commands of the serving room; what they need is imported when they run."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+
+import click
+
+from risk.weeks import parse_day
+
+
+class Day(click.ParamType):
+    """A date on the command line, as yyyy-mm-dd."""
+
+    name = "date"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        if isinstance(value, date):
+            return value
+        try:
+            return parse_day(str(value))
+        except ValueError as wrong:
+            self.fail(str(wrong), param, ctx)
+
+
+@click.command("list")
+@click.argument("register", type=click.Path(path_type=Path))
+@click.option("--as-of", type=Day(), required=True, help="The day to look, e.g. the Monday of the week: yyyy-mm-dd.")
+@click.option("--capacity", type=int, help="Cases a team can take on in the week, the same for every team.")
+@click.option("--policy", type=click.Path(path_type=Path), help="A policy file of your own; default: the shipped one.")
+@click.option(
+    "--model", default="models:/risk52@champion", show_default=True, help="A registered model, or a bundle's folder."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Where the week's folder goes [default: RISK_HOME/lists].")
+@click.option("--previous", type=click.Path(path_type=Path), help="The earlier list [default: last week's, in --out].")
+@click.option(
+    "--language", type=click.Choice(["da", "en"]), default="da", show_default=True, help="Language of the list."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
+def list_command(
+    register: Path,
+    as_of: date,
+    capacity: int | None,
+    policy: Path | None,
+    model: str,
+    out: Path | None,
+    previous: Path | None,
+    language: str,
+    as_json: bool,
+) -> None:
+    """Write the week's lists of a REGISTER: whom to talk to, why, and what is due.
+
+    Per team, statutory follow-ups that are due come first; what is left of the week goes to the cases most likely to last
+    more than 52 weeks. Writes CSV, Excel, a page to print and JSON into one folder per week, e.g. 2026-W48.
+    """
+    from models.registry import champion_bundle
+    from risk.home import home
+    from risk.policy import read_policy
+    from risk.register import read_register
+    from serving.language import Speaker
+    from serving.progress import steps
+    from serving.weekly import find_last_week, make_lists, summary, write_lists
+    from serving.worklist import last_week_of, read_content
+
+    if capacity is not None and policy is not None:
+        raise click.UsageError("give --capacity or --policy, not both: a policy file sets the capacity of each team")
+    rules = read_policy(policy) if capacity is None else read_policy().with_places(capacity)
+    folder = out or home() / "lists"
+    earlier = last_week_of(read_content(previous)) if previous else find_last_week(folder, as_of)
+    speaker = Speaker("en" if language == "en" else "da")
+    with steps(4) as step:
+        step("reading the register")
+        cases = read_register(register)
+        step("opening the model")
+        bundle = champion_bundle(model)
+        step("scoring and prioritising")
+        lists = make_lists(cases, as_of, bundle, rules, earlier)
+        step("writing the lists")
+        told = summary(lists, write_lists(lists, folder, speaker))
+    if as_json:
+        click.echo(json.dumps(told, ensure_ascii=False, indent=2))
+        return
+    click.echo(
+        f"{told['week']}: {told['n_open']} open cases in {told['n_teams']} teams; {told['n_listed']} listed, "
+        f"{told['n_duty']} with a due date ({told['n_overdue']} overdue), {told['n_risk']} by risk, "
+        f"{told['n_past_horizon']} past {lists.worklist.horizon_weeks} weeks, {told['n_no_score']} without a score"
+    )
+    if told["n_teams_short"]:
+        click.echo(f"{told['n_teams_short']} teams have more duties than places; all duties are listed")
+    click.echo(f"written to {told['folder']}: worklist.html, .xlsx, .csv, .json, and one page per team in teams/")

@@ -1,0 +1,211 @@
+"""The list as an Excel workbook: a cover that says what the list is and is not for, and one sheet per team."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import xlsxwriter
+
+from serving.files.semicolon import harmless
+from serving.language import Speaker
+from serving.worklist import COLUMNS, Lists, headings, small_hidden, team_lines, team_names
+
+_ON_SHEET = tuple(c for c in COLUMNS if c.name not in ("week", "office", "team"))
+_HEADER_ROW = 3
+_OVERVIEW = ("open", "duty", "overdue", "risk", "past_horizon", "shortfall", "timely")
+
+
+def write_workbook(lists: Lists, rows: pd.DataFrame, revision: int, path: Path, speaker: Speaker) -> None:
+    """Write the workbook; the same lists give the same bytes.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        :func:`serving.worklist.rows_in_words` of the lists.
+    """
+    work = lists.worklist
+    with xlsxwriter.Workbook(str(path), {"strings_to_formulas": False, "strings_to_urls": False}) as book:
+        title = _title(lists, speaker)
+        # Without a date of its own the workbook would carry the clock, and no two files would be equal.
+        created = datetime.combine(work.as_of, time(), tzinfo=UTC).replace(tzinfo=None)
+        book.set_properties({"title": title, "comments": speaker.say("list.purpose"), "created": created})
+        formats = _formats(book, speaker)
+        names = team_names(work.teams)
+        sheets = sheet_names([speaker.say("list.cover"), *names])
+        _cover(book.add_worksheet(sheets[0]), lists, names, sheets[1:], revision, speaker, formats)
+        place = dict(list(rows.groupby(["office", "team"], sort=True)))
+        for sheet, name, team in zip(sheets[1:], names, work.teams.itertuples(), strict=True):
+            mine = place.get((team.office, team.team), rows.iloc[:0])
+            _team_sheet(book.add_worksheet(sheet), name, team, mine, lists, speaker, formats)
+
+
+def sheet_names(names: Sequence[str]) -> list[str]:
+    """Names Excel accepts: at most 31 characters, none of ``[]:*?/\\``, no two equal.
+
+    >>> sheet_names(["Team A/B", "team a b"])
+    ['Team A B', 'team a b 2']
+    """
+    out: list[str] = []
+    taken = {"history"}
+    for name in names:
+        clean = re.sub(r"[\[\]:*?/\\\x00-\x1f]", " ", name).strip().strip("'") or "Team"
+        tried, n = clean[:31], 1
+        while tried.lower() in taken:
+            n += 1
+            tried = f"{clean[: 30 - len(str(n))]} {n}"
+        taken.add(tried.lower())
+        out.append(tried)
+    return out
+
+
+def _title(lists: Lists, speaker: Speaker) -> str:
+    year, week = lists.worklist.week.split("-W")
+    return speaker.say("list.title_week", week=int(week), year=year)
+
+
+def _formats(book: Any, speaker: Speaker) -> dict[str, Any]:
+    day = "dd-mm-yyyy" if speaker.language == "da" else "yyyy-mm-dd"
+    cell = {"valign": "top", "border": 1, "border_color": "#D0D5D9", "font_size": 10}
+    return {
+        "title": book.add_format({"bold": True, "font_size": 16}),
+        "name": book.add_format({"bold": True, "font_size": 12}),
+        "line": book.add_format({"text_wrap": True, "valign": "top"}),
+        "plain": book.add_format({"font_size": 9, "italic": True}),
+        "warning": book.add_format({"bold": True, "font_color": "#8A1C10"}),
+        "head": book.add_format(
+            {"bold": True, "text_wrap": True, "valign": "top", "bg_color": "#E4EAEE", "border": 1, "font_size": 10}
+        ),
+        "text": book.add_format({**cell, "text_wrap": True}),
+        "whole": book.add_format({**cell, "num_format": "0", "align": "right"}),
+        "decimal": book.add_format({**cell, "num_format": "0.0", "align": "right"}),
+        "share": book.add_format({**cell, "num_format": "0%", "align": "right"}),
+        "day": book.add_format({**cell, "num_format": day, "align": "left"}),
+        "number": book.add_format({"align": "right", "border": 1, "border_color": "#D0D5D9"}),
+        "cell": book.add_format({"border": 1, "border_color": "#D0D5D9"}),
+    }
+
+
+def _cover(
+    sheet: Any,
+    lists: Lists,
+    names: Sequence[str],
+    sheets: Sequence[str],
+    revision: int,
+    speaker: Speaker,
+    formats: dict[str, Any],
+) -> None:
+    """What the list is, what it is not for, and the overview with counts under 5 hidden."""
+    work, say = lists.worklist, speaker.say
+    sheet.hide_gridlines(2)
+    sheet.set_column(0, 0, 34)
+    sheet.set_column(1, len(_OVERVIEW), 13)
+    sheet.write_string(0, 0, _title(lists, speaker), formats["title"])
+    row = 1
+    if lists.register.is_synthetic:
+        sheet.write_string(row, 0, say("list.synthetic"), formats["warning"])
+        row += 1
+    for text in cover_lines(lists, revision, speaker):
+        sheet.merge_range(row, 0, row, len(_OVERVIEW), "", formats["line"])
+        sheet.write_string(row, 0, text, formats["line"])
+        sheet.set_row(row, 15 * (1 + len(text) // 125))
+        row += 1
+    row += 1
+    sheet.write_string(row, 0, say("overview.team"), formats["head"])
+    for k, what in enumerate(_OVERVIEW):
+        sheet.write_string(row, k + 1, say(f"overview.{what}", horizon=work.horizon_weeks), formats["head"])
+    for name, link, team in zip(names, sheets, work.teams.itertuples(), strict=True):
+        row += 1
+        quoted = link.replace("'", "''")
+        sheet.write_url(row, 0, f"internal:'{quoted}'!A1", formats["cell"], harmless(name))
+        for k, text in enumerate(overview_cells(team, speaker)):
+            sheet.write_string(row, k + 1, text, formats["number"])
+    sheet.write_string(row + 1, 0, say("list.print_hint"), formats["plain"])
+    _print_set_up(sheet, speaker)
+
+
+def cover_lines(lists: Lists, revision: int, speaker: Speaker) -> list[str]:
+    """What every reader must know of the lists, in sentences; also the head of the page."""
+    work, say, rules = lists.worklist, speaker.say, lists.duties.rules
+    out = [
+        say("list.purpose"),
+        say("list.chance_is", horizon=work.horizon_weeks),
+        say("band_why.text"),
+        say("list.effect"),
+        say("list.human"),
+        say("list.legend"),
+        say("list.earlier", last_week=work.last_week) if work.last_week else say("list.no_earlier"),
+        say("list.as_of", as_of=speaker.day(work.as_of)),
+        say(
+            "list.model",
+            model_version=work.model_version,
+            policy_version=work.policy.version,
+            rules=speaker.pick(rules.label),
+            revision=revision,
+        ),
+    ]
+    # From some weeks before the law changes, the list says so: the dates below may soon be wrong.
+    if rules.review_from is not None and (rules.review_from - work.as_of).days <= 91:
+        out.insert(1, speaker.pick(rules.review_why))
+    return out
+
+
+def overview_cells(team: Any, speaker: Speaker) -> list[str]:
+    """The counts of one team as an overview may show them."""
+    counts = (team.n_open, team.n_duty, team.n_overdue, team.n_risk + team.n_audit, team.n_past_horizon, team.shortfall)
+    enough = team.n_fell_due >= 5 and team.has_follow_ups
+    timely = speaker.percent(team.n_met / team.n_fell_due) if enough else "–"
+    return [*(small_hidden(int(n), speaker) for n in counts), timely]
+
+
+def _team_sheet(
+    sheet: Any, name: str, team: Any, rows: pd.DataFrame, lists: Lists, speaker: Speaker, formats: dict[str, Any]
+) -> None:
+    shown = headings(speaker, lists.worklist.horizon_weeks)[len(COLUMNS) - len(_ON_SHEET) :]
+    mark = f" · {speaker.say('list.synthetic')}" if lists.register.is_synthetic else ""
+    sheet.write_string(0, 0, f"{name} · {_title(lists, speaker)}{mark}", formats["name"])
+    sheet.write_string(1, 0, speaker.say("list.purpose"), formats["plain"])
+    for k, (column, heading) in enumerate(zip(_ON_SHEET, shown, strict=True)):
+        sheet.set_column(k, k, column.width)
+        sheet.write_string(_HEADER_ROW, k, heading, formats["head"])
+        _write_column(sheet, k, column.kind, rows[column.name].tolist(), formats[column.kind])
+    last = _HEADER_ROW + max(len(rows), 1)
+    sheet.autofilter(_HEADER_ROW, 0, last, len(_ON_SHEET) - 1)
+    sheet.freeze_panes(_HEADER_ROW + 1, 3)
+    sheet.repeat_rows(_HEADER_ROW)
+    for k, text in enumerate(_team_notes(lists, team, speaker)):
+        sheet.write_string(last + 2 + k, 0, text)
+    _print_set_up(sheet, speaker)
+
+
+def _team_notes(lists: Lists, team: Any, speaker: Speaker) -> list[str]:
+    """Below the rows: the account of the team, and who left the list."""
+    left = lists.worklist.left
+    left = left[(left["office"] == team.office) & (left["team"] == team.team)]
+    gone = [f"{harmless(r.case_id)}: {speaker.say(f'left.{r.why}')}" for r in left.itertuples()]
+    return [*team_lines(team, lists, speaker), *([speaker.say("left.title")] if gone else []), *gone]
+
+
+def _write_column(sheet: Any, k: int, kind: str, values: list[Any], style: Any) -> None:
+    """Write one column of cells; text is always written as text, so that nothing in it can be run."""
+    for i, value in enumerate(values, start=_HEADER_ROW + 1):
+        if value is None or value is pd.NaT or value != value or value == "":
+            sheet.write_blank(i, k, None, style)
+        elif kind == "text":
+            sheet.write_string(i, k, str(value), style)
+        elif kind == "day":
+            sheet.write_datetime(i, k, value.to_pydatetime(), style)
+        else:
+            sheet.write_number(i, k, float(value), style)
+
+
+def _print_set_up(sheet: Any, speaker: Speaker) -> None:
+    sheet.set_landscape()
+    sheet.set_paper(9)  # A4
+    sheet.fit_to_pages(1, 0)
+    sheet.set_margins(left=0.4, right=0.4, top=0.5, bottom=0.7)
+    sheet.set_footer(f"&L{speaker.say('list.footer')}&R{speaker.say('list.page')} &P / &N")

@@ -1,0 +1,341 @@
+"""The week's lists as something to write and read: content with its hash, columns in words, the account of each team."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from risk import features, schema
+from risk.duties import Duties
+from risk.errors import ConfigError
+from risk.priority import SECTIONS, TEAM, LastWeek, Worklist
+from risk.reasons import Reason
+from risk.register import Register
+from risk.scoring import NOT_FOR, PURPOSE
+from serving.language import Speaker
+
+FORMAT = 1
+N_REASONS = 3
+LEAST_SHOWN = 5
+ARROWS = {"up": "▲", "down": "▼"}
+
+
+@dataclass(frozen=True)
+class Lists:
+    """All that the files of one week are made from."""
+
+    worklist: Worklist
+    duties: Duties
+    reasons: dict[str, list[Reason]]
+    register: Register
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the list: its kind decides how a file writes it; ``width`` is in characters."""
+
+    name: str
+    kind: Literal["text", "whole", "decimal", "share", "day"]
+    width: int
+
+
+COLUMNS = (
+    Column("week", "text", 10),
+    Column("office", "text", 14),
+    Column("team", "text", 14),
+    Column("section", "text", 13),
+    Column("rank", "whole", 5),
+    Column("case_id", "text", 14),
+    Column("opened_on", "day", 12),
+    Column("age_weeks", "decimal", 7),
+    Column("duty", "text", 18),
+    Column("due_on", "day", 12),
+    Column("overdue_days", "whole", 8),
+    Column("p_exceed", "share", 10),
+    Column("frequency", "text", 21),
+    Column("base_rate", "share", 10),
+    Column("band", "text", 8),
+    Column("reason_1", "text", 40),
+    Column("reason_2", "text", 40),
+    Column("reason_3", "text", 40),
+    Column("milestone", "text", 24),
+    Column("milestone_on", "day", 12),
+    Column("change", "text", 11),
+    Column("note", "text", 34),
+)
+
+
+def headings(speaker: Speaker, horizon_weeks: int) -> list[str]:
+    """The heading of each column."""
+    return [speaker.say(f"column.{c.name}", horizon=horizon_weeks) for c in COLUMNS]
+
+
+def rows_in_words(lists: Lists, speaker: Speaker) -> pd.DataFrame:
+    """The rows of all teams with the columns of ``COLUMNS``: numbers and dates as such, everything else as text."""
+    work = lists.worklist
+    rows, horizon = work.rows, work.horizon_weeks
+    p = rows[work.p_name].astype("float64")
+    reasons = _reasons_in_words(rows["case_id"], rows["status"], lists.reasons, speaker)
+    labels = {m.name: speaker.pick(m.label) for m in work.policy.milestones}
+    missed = (rows["milestone_state"] == "missed").to_numpy()
+    milestone = [
+        labels.get(name, "") if not late else speaker.say("page_column.missed", milestone=labels[name])
+        for name, late in zip(rows["milestone"], missed, strict=True)
+    ]
+    return pd.DataFrame(
+        {
+            "week": rows["week"],
+            "office": rows["office"],
+            "team": rows["team"],
+            "section": _coded(rows["section"], "section_short", speaker, horizon),
+            "rank": rows["rank"],
+            "case_id": rows["case_id"],
+            "opened_on": rows["opened_on"],
+            "age_weeks": rows["age_weeks"],
+            "duty": _coded(rows["duty"], "duty", speaker, horizon),
+            "due_on": rows["due_on"],
+            "overdue_days": rows["overdue_days"],
+            "p_exceed": p,
+            "frequency": speaker.frequencies(p.to_numpy()),
+            "base_rate": rows["base_rate"],
+            "band": _coded(rows["band"], "band", speaker, horizon),
+            **{f"reason_{k + 1}": [r[k] if k < len(r) else "" for r in reasons] for k in range(N_REASONS)},
+            "milestone": milestone,
+            "milestone_on": rows["milestone_on"],
+            "change": _coded(rows["change"], "change", speaker, horizon),
+            "note": _notes(rows, speaker, horizon),
+        }
+    )[[c.name for c in COLUMNS]]
+
+
+def _coded(codes: pd.Series, part: str, speaker: Speaker, horizon: int) -> list[str]:
+    words = {c: speaker.say(f"{part}.{c}", horizon=horizon) if c else "" for c in codes.unique()}
+    return [words[c] for c in codes]
+
+
+def _reasons_in_words(
+    case_id: pd.Series, status: pd.Series, reasons: dict[str, list[Reason]], speaker: Speaker
+) -> list[list[str]]:
+    out = []
+    for case, state in zip(case_id, status, strict=True):
+        found = reasons.get(case, [])[:N_REASONS] if state == "scored" else []
+        out.append([f"{ARROWS[r.direction]} {reason_in_words(r, speaker)}" for r in found])
+    return out
+
+
+def reason_in_words(reason: Reason, speaker: Speaker) -> str:
+    """The sentence, and the day its fact was recorded."""
+    text = reason.text(speaker.language)
+    if reason.known_on is None:
+        return text
+    return speaker.say("page_column.known", text=text, on=speaker.day(reason.known_on))
+
+
+def _notes(rows: pd.DataFrame, speaker: Speaker, horizon: int) -> list[str]:
+    """What a reader must know of a row beside its numbers."""
+    out = []
+    for status, exclusion, missing in zip(rows["status"], rows["exclusion"], rows["abstain_reason"], strict=True):
+        if exclusion:
+            known = exclusion in ("objection", "standby")
+            out.append(speaker.say(f"note.{exclusion if known else 'excluded'}"))
+        elif status == "past_horizon":
+            out.append(speaker.say("note.past_horizon", horizon=horizon))
+        elif status == "abstained":
+            out.append(speaker.say("note.no_score", missing=_feature_labels(missing, speaker)))
+        else:
+            out.append("")
+    return out
+
+
+def _feature_labels(names: str, speaker: Speaker) -> str:
+    known, attributes = features.catalogue(), schema.attributes()
+    sources = [known[n].sources[:1] if n in known else () for n in names.split(", ")]
+    labels = [speaker.pick(attributes[s[0]].label) if s else n for s, n in zip(sources, names.split(", "), strict=True)]
+    return ", ".join(dict.fromkeys(labels))
+
+
+def team_lines(team: Any, lists: Lists, speaker: Speaker) -> list[str]:
+    """What the week looks like for one team, in sentences; ``team`` is a row of ``worklist.teams``."""
+    work, rules = lists.worklist, lists.duties.rules
+    say, capacity = speaker.say, work.policy.capacity
+    unit = say(f"unit.{capacity.unit}")
+    out = []
+    if rules.first_weeks is None:
+        out.append(say("lines.no_rules"))
+    else:
+        out.append(say("lines.duties", n_duty=team.n_duty, n_overdue=team.n_overdue))
+    if team.capacity:
+        whole = speaker.number(team.capacity, 0 if float(team.capacity).is_integer() else 1)
+        out.append(say("lines.places", capacity=whole, unit=unit, risk_places=team.risk_places))
+    else:
+        out.append(say("lines.no_capacity", horizon=work.horizon_weeks))
+    if team.shortfall and team.capacity:
+        out.append(say("lines.shortfall", shortfall=team.shortfall))
+    if rules.first_weeks is not None:
+        out += _timeliness_lines(team, lists, speaker)
+    return [*out, *_account_lines(team, lists, speaker)]
+
+
+def _timeliness_lines(team: Any, lists: Lists, speaker: Speaker) -> list[str]:
+    weeks, rules, say = lists.worklist.policy.timeliness.weeks, lists.duties.rules, speaker.say
+    if not team.has_follow_ups:
+        first = say("lines.untracked")
+    elif team.n_fell_due:
+        share = speaker.percent(team.n_met / team.n_fell_due)
+        first = say("lines.timely", weeks=weeks, share=share, n_met=team.n_met, n_fell_due=team.n_fell_due)
+    else:
+        first = say("lines.timely_none", weeks=weeks)
+    return [
+        first,
+        say(f"lines.basis_{rules.basis}", rules=speaker.pick(rules.label), source=speaker.pick(rules.source)),
+    ]
+
+
+def _account_lines(team: Any, lists: Lists, speaker: Speaker) -> list[str]:
+    policy, say = lists.worklist.policy, speaker.say
+    n_excluded = {e.fact: int(getattr(team, f"n_excluded_{e.fact}")) for e in policy.exclusions}
+    n_listed = sum(int(getattr(team, f"n_{s}")) for s in SECTIONS)
+    out = [
+        say(
+            "lines.account",
+            n_open=team.n_open,
+            n_listed=n_listed,
+            n_cooling=team.n_cooling,
+            n_remainder=team.n_remainder,
+            n_excluded=sum(n_excluded.values()),
+        )
+    ]
+    if any(n_excluded.values()):
+        counts = {f"n_{f}": n_excluded.get(f, 0) for f in ("objection", "standby", "protected_address")}
+        out.append(say("lines.excluded", **counts))
+    if team.n_excluded_due:
+        out.append(say("lines.excluded_due", n_excluded_due=team.n_excluded_due))
+    if team.n_audit:
+        out.append(say("lines.audit", n_audit=team.n_audit))
+    lifts = sorted({m.lift for m in policy.milestones if m.lift})
+    if lifts:
+        out.append(say("lines.lift", lift=" / ".join(speaker.number(100 * v, 0) for v in lifts)))
+    return out
+
+
+def small_hidden(n: int, speaker: Speaker) -> str:
+    """A count for an overview that leaves the desk: 1 to 4 are hidden."""
+    return speaker.say("overview.hidden") if 0 < n < LEAST_SHOWN else speaker.number(n)
+
+
+def team_names(teams: pd.DataFrame) -> list[str]:
+    """What each team is called: its name, with the office in front where two offices use one name."""
+    twice = teams["team"].duplicated(keep=False)
+    return [
+        f"{o} {t}" if both and o else str(t) for o, t, both in zip(teams["office"], teams["team"], twice, strict=True)
+    ]
+
+
+# ---- content: what is kept, hashed and read back ----------------------------------------------------------------------
+
+
+def content(lists: Lists, speaker: Speaker) -> dict[str, Any]:
+    """Everything the lists say, as plain values; equal content gives an equal hash, and nothing of it is a clock time."""
+    work, register = lists.worklist, lists.register
+    reasons = [
+        [asdict(r) for r in lists.reasons.get(c, [])[:N_REASONS]] if s == "scored" else []
+        for c, s in zip(work.rows["case_id"], work.rows["status"], strict=True)
+    ]
+    rows = _plain(work.rows)
+    for row, why in zip(rows, reasons, strict=True):
+        row["reasons"] = why
+    return {
+        "format": FORMAT,
+        "week": work.week,
+        "as_of": work.as_of,
+        "last_week": work.last_week,
+        "horizon_weeks": work.horizon_weeks,
+        "language": speaker.language,
+        "purpose": PURPOSE,
+        "not_for": list(NOT_FOR),
+        "is_synthetic": register.is_synthetic,
+        "register": {
+            "fingerprint": register.fingerprint,
+            "source": register.source,
+            "extract_on": register.extract_on,
+        },
+        "model_version": work.model_version,
+        "rules": lists.duties.rules.name,
+        "policy": work.policy.model_dump(mode="json"),
+        "teams": _plain(work.teams),
+        "rows": rows,
+        "left": _plain(work.left),
+        "draws": _plain(work.draws),
+    }
+
+
+def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as dicts of plain values: dates as ISO text, missing as None."""
+    columns = {}
+    for name in frame.columns:
+        values = frame[name]
+        if pd.api.types.is_datetime64_any_dtype(values):
+            columns[name] = [None if pd.isna(v) else v.date().isoformat() for v in values]
+        else:
+            columns[name] = [None if isinstance(v, float) and v != v else v for v in values.tolist()]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _canonical(made: dict[str, Any]) -> str:
+    def plain(value: object) -> str:
+        if isinstance(value, date):
+            return value.isoformat()
+        raise TypeError(f"a {type(value).__name__} does not belong in a list")
+
+    return json.dumps(made, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=plain, allow_nan=False)
+
+
+def content_hash(made: dict[str, Any]) -> str:
+    """SHA-256 of the content, hex; the revision and the hash itself do not take part."""
+    kept = {k: v for k, v in made.items() if k not in ("revision", "content_sha256")}
+    return hashlib.sha256(_canonical(kept).encode()).hexdigest()
+
+
+def write_content(made: dict[str, Any], revision: int, path: Path) -> None:
+    """Write the content with its revision and hash as one JSON file."""
+    path.write_text(_canonical({**made, "revision": revision, "content_sha256": content_hash(made)}) + "\n", "utf-8")
+
+
+def read_content(path: Path) -> dict[str, Any]:
+    """Read a list that was written before; ``path`` is ``worklist.json`` or its folder.
+
+    Raises
+    ------
+    ConfigError
+        When the file is missing, damaged, changed since it was written, or of another format.
+    """
+    path = Path(path) / "worklist.json" if Path(path).is_dir() else Path(path)
+    try:
+        made = json.loads(path.read_text("utf-8"))
+        kept, form = made["content_sha256"], made["format"]
+    except OSError as why:
+        raise ConfigError(
+            f"earlier list {path} cannot be read ({why.strerror}); name its folder or worklist.json"
+        ) from None
+    except (ValueError, KeyError, TypeError):
+        raise ConfigError(f"earlier list {path} is damaged or not a list; name another with --previous") from None
+    if form != FORMAT:
+        raise ConfigError(f"earlier list {path} has format {form}; this Risk52 reads format {FORMAT}")
+    if content_hash(made) != kept:
+        raise ConfigError(
+            f"earlier list {path} was changed after it was written; name an untouched one with --previous"
+        )
+    return dict(made)
+
+
+def last_week_of(made: dict[str, Any]) -> LastWeek:
+    """What steadiness needs of an earlier list."""
+    columns = [*TEAM, "case_id", "section"]
+    rows = pd.DataFrame({c: pd.Series([r[c] for r in made["rows"]], dtype=object) for c in columns})
+    return LastWeek(week=str(made["week"]), rows=rows)
