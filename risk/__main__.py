@@ -19,8 +19,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("training.cli:train", "Learn from a register: backtest, gates, report, registration."),
     "promote": ("training.cli:promote", "Make a challenger the champion, if it passes the gates."),
     "list": ("serving.cli:list_command", "Write Monday's lists: whom to talk to this week, and why."),
-    "score": ("serving.cli:score_command", "Score every open case of a register into a Parquet file."),
-    "serve": ("serving.cli:serve_command", "Start the scoring service for case systems."),
+    "score": ("serving.api_cli:score_command", "Score every open case of a register into a Parquet file."),
+    "serve": ("serving.api_cli:serve_command", "Start the scoring service for case systems."),
     "dictionary": ("risk.dictionary:command", "Write the data dictionary: every attribute, its marks and purpose."),
 }
 

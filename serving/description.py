@@ -1,0 +1,84 @@
+"""The API description (OpenAPI 3.1): what the framework cannot see by itself, because rows are read one by one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+
+from serving.messages import request_message
+from serving.problems import KINDS, MEDIA_TYPE, Problem
+
+REF = "#/components/schemas/{model}"
+TEXT = """Scores order follow-up of open sickness-benefit cases. Nothing here is a decision, and a score is not for
+entitlement, sanction, control or stopping payment. Levels are open enumerations: expect new ones. Every error is
+`application/problem+json` (RFC 9457) and never repeats what was sent. `case_id` is a pseudonym; a CPR number is refused."""
+
+EXAMPLE: dict[str, Any] = {
+    "as_of": "2026-11-23",
+    "cases": [
+        {
+            "case_id": "SYN000123",
+            "opened_on": "2026-09-07",
+            "registered_on": "2026-10-07",
+            "attributes": {
+                "benefit_basis": "employee",
+                "employment_status": "employee",
+                "industry": "health_care",
+                "weekly_hours": 37,
+                "is_paid_when_ill": True,
+                "benefit_weeks_12m": 6,
+            },
+            "facts": [
+                {"known_on": "2026-10-14", "name": "form_received", "value": True},
+                {"known_on": "2026-10-14", "name": "expected_recovery", "value": "13_26w"},
+                {"known_on": "2026-11-02", "name": "partial_return_hours", "value": 12},
+            ],
+        }
+    ],
+}
+
+REQUEST_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {"$ref": REF.format(model="ScoreRequest")},
+                "examples": {"one_case": {"summary": "One case with three facts", "value": EXAMPLE}},
+            }
+        },
+    }
+}
+
+
+def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """The problems a route can answer with, by status, for the description; a fault of our own is always possible."""
+    described: dict[int | str, dict[str, Any]] = {}
+    for kind in (KINDS[code] for code in (*codes, "internal")):
+        schema = {"$ref": REF.format(model="Problem")}
+        described[kind.status] = {"description": kind.title, "content": {MEDIA_TYPE: {"schema": schema}}}
+    return described
+
+
+def describe(app: FastAPI) -> None:
+    """Give the application a description that also holds the messages of the request and of problems."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            made = get_openapi(
+                title=app.title,
+                version=app.version,
+                summary=app.summary,
+                description=app.description,
+                routes=app.routes,
+            )
+            _, extra = models_json_schema(
+                [(request_message(), "validation"), (Problem, "serialization")], ref_template=REF
+            )
+            made.setdefault("components", {}).setdefault("schemas", {}).update(extra["$defs"])
+            app.openapi_schema = made
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]

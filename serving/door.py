@@ -1,0 +1,89 @@
+"""The door: what holds for every request and every answer, whatever the route.
+
+Gives each request an id, adds the headers that keep case data out of caches and frames, writes one line of log without a
+value or an address, and turns whatever broke by accident into a problem without its message.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+import traceback
+from uuid import uuid4
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from risk.intake.pseudonym import looks_like_cpr
+from serving.problems import KINDS, problem_response
+
+log = logging.getLogger("risk.serving")
+_SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
+DOCS = "/docs"
+
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+class Door:
+    """ASGI middleware around the whole application."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        given = _id_of(Headers(scope=scope).get("x-request-id", ""))
+        scope.setdefault("state", {})["request_id"] = given
+        began, status = time.perf_counter(), 0
+
+        async def send_dressed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = given
+                for name, value in HEADERS.items():
+                    if not (name == "Content-Security-Policy" and scope["path"] == DOCS):
+                        headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_dressed)
+        except Exception as broke:
+            log.error("%s at %s (request %s)", type(broke).__name__, _where(broke), given)
+            if status:  # the answer has begun; nothing honest can be added to it
+                raise ConnectionError("the answer broke off") from None
+            await problem_response(KINDS["internal"], given)(scope, receive, send_dressed)
+        finally:
+            route = getattr(scope.get("route"), "path", "no route")  # the template: an address could hold anything
+            cases = scope["state"].get("n_cases", 0)
+            milliseconds = 1000 * (time.perf_counter() - began)
+            log.info(
+                "%s %s %d %d cases %.1f ms (request %s)", _method(scope), route, status, cases, milliseconds, given
+            )
+
+
+def _id_of(asked: str) -> str:
+    """The caller's own id when it can be nothing else, or a new one."""
+    return asked if _SAFE_ID.fullmatch(asked) and not looks_like_cpr(asked) else uuid4().hex
+
+
+def _method(scope: Scope) -> str:
+    known = {"GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"}
+    return scope["method"] if scope["method"] in known else "other"
+
+
+def _where(broke: BaseException) -> str:
+    """The innermost places, without the message: an exception's text can quote what it choked on."""
+    frames = traceback.extract_tb(broke.__traceback__)[-3:]
+    return " < ".join(f"{f.filename.rsplit('/', 1)[-1]}:{f.lineno} {f.name}" for f in reversed(frames))

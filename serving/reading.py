@@ -1,0 +1,65 @@
+"""From bytes to JSON: the body of a request, read under a limit and refused when it could mean two things."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+from starlette.requests import ClientDisconnect, Request
+
+from serving.problems import Refused
+
+
+async def read_json(request: Request, max_bytes: int) -> Any:
+    """The body as JSON.
+
+    Parameters
+    ----------
+    max_bytes : int
+        Reading stops here, whatever length the request declares.
+
+    Raises
+    ------
+    Refused
+        400 when it is not JSON, 413 when it is too large, 415 when it says it is something else.
+    """
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media != "application/json" or request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise Refused("not-json-type")
+    declared = request.headers.get("content-length", "")
+    if declared.isascii() and declared.isdigit() and int(declared[:20]) > max_bytes:
+        raise Refused("too-large")
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > max_bytes:
+                raise Refused("too-large")
+    except ClientDisconnect:
+        raise Refused("not-json") from None
+    return parse_json(bytes(body))
+
+
+def parse_json(body: bytes) -> Any:
+    """JSON in UTF-8 without doubtful parts: no name twice in one object, no NaN or Infinity, no endless nesting.
+
+    Raises
+    ------
+    Refused
+        400, without saying what stood there.
+    """
+    try:
+        return json.loads(body.decode("utf-8-sig"), object_pairs_hook=_once, parse_constant=_no_constant)
+    except (ValueError, RecursionError):  # UnicodeDecodeError and JSONDecodeError are ValueErrors
+        raise Refused("not-json") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("a name stands twice in one object")
+    return made
+
+
+def _no_constant(_: str) -> NoReturn:
+    raise ValueError("not a number of JSON")

@@ -1,0 +1,126 @@
+"""A model that looks at every attribute, learned from made-up cases, and a service around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from starlette.testclient import TestClient
+
+from models import catalogue
+from models.bundle import Bundle
+from risk import features, schema
+from risk.outcomes import observe, read_outcome_definition
+from risk.register import Register, make_register
+from risk.scoring import entry_weeks
+from risk.snapshot import snapshot_rows
+from serving.api import create_app
+from serving.champion import FolderSource
+from serving.settings import Settings
+
+AS_OF = date(2026, 11, 23)
+
+
+def random_value(rng: np.random.Generator, attribute: schema.Attribute) -> Any:
+    if attribute.kind == "category":
+        return str(rng.choice(attribute.levels))
+    if attribute.kind == "flag":
+        return bool(rng.random() < 0.5)
+    return float(np.round(rng.uniform(attribute.low, attribute.high), 1))
+
+
+@pytest.fixture(scope="session")
+def wide_register() -> Register:
+    """400 made-up cases with every attribute and every kind of fact; the long ones expect to be long."""
+    rng = np.random.default_rng(5)
+    n = 400
+    opened = np.datetime64("2024-09-02") + rng.integers(0, 760, n)
+    registered = opened + rng.integers(2, 35, n)
+    is_long = rng.random(n) < 0.3
+    closed = registered + np.where(is_long, rng.integers(280, 500, n), rng.integers(20, 280, n))
+    closed[closed >= np.datetime64(AS_OF)] = np.datetime64("NaT")
+    cases = pd.DataFrame(
+        {
+            "case_id": [f"SYN{i:06d}" for i in range(n)],
+            "person_key": [f"p{i}" for i in range(n)],
+            "opened_on": opened,
+            "registered_on": registered,
+            "closed_on": closed,
+            "close_reason": np.where(np.isnat(closed), None, "recovered"),
+            "office": "Nordby",
+            "team": rng.choice(["A", "B"], n),
+        }
+    )
+    for name, attribute in schema.case_attributes().items():
+        cases[name] = [random_value(rng, attribute) if rng.random() > 0.2 else None for _ in range(n)]
+    facts = []
+    for i, case_id in enumerate(cases["case_id"]):
+        known_on = registered[i] + rng.integers(0, 21)
+        facts.append((case_id, known_on, "expected_recovery", "over_26w" if is_long[i] else "under_8w"))
+        for name in rng.choice([f for f in schema.fact_attributes() if f != "objection"], 8):
+            text = str(random_value(rng, schema.fact_attributes()[name]))
+            text = text.lower() if text in ("True", "False") else text
+            facts.append((case_id, registered[i] + rng.integers(0, 200), name, text))
+    table = pd.DataFrame(facts, columns=list(schema.FACT_KEYS))
+    table = table[table["known_on"] < np.datetime64(AS_OF)]
+    return make_register(cases, table, AS_OF, source="by hand", is_synthetic=True)
+
+
+@pytest.fixture(scope="session")
+def wide_bundle(wide_register: Register) -> Bundle:
+    """A linear hazard with all features of the allow-list, looked at eight weeks after opening."""
+    outcome = read_outcome_definition()
+    names = list(features.default_features())
+    encoded = wide_register.encoded
+    days = np.maximum(encoded.opened_on + np.timedelta64(57, "D"), encoded.registered_on + np.timedelta64(1, "D"))
+    is_here = (np.isnat(encoded.closed_on) | (encoded.closed_on >= days)) & (days <= np.datetime64(AS_OF))
+    rows = snapshot_rows(wide_register, np.flatnonzero(is_here), days[is_here])
+    X = features.feature_frame(features.build_features(rows, names))
+    y = observe(wide_register.cases, outcome, AS_OF)[is_here]
+    learner = catalogue.make("linear", random_state=1, penalties=(30.0,), ratios=())
+    learner.fit(X, y, entry_weeks(rows, outcome))
+    numbers = [n for n in names if not features.catalogue()[n].levels]
+    meta = {
+        "features": names,
+        "outcome": outcome.model_dump(mode="json"),
+        "required": [],
+        "base_rate": {"ages": [0.0, 52.0], "p": [0.1, 0.9]},
+        "ranges": {n: [float(X[n].min()), float(X[n].max())] for n in numbers},
+        "learner": "linear",
+        "trained_as_of": "2026-11-16",
+        "training_window": ["2024-10-29", "2026-11-16"],
+        "n_cases": int(is_here.sum()),
+        "is_synthetic": True,
+    }
+    return Bundle(learner, None, meta=meta)
+
+
+@pytest.fixture(scope="session")
+def bundle_folder(wide_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return wide_bundle.save(tmp_path_factory.mktemp("model") / "bundle")
+
+
+@pytest.fixture
+def serve(bundle_folder: Path) -> Iterator[Callable[..., TestClient]]:
+    """Start the service on the day the cases are looked at, with settings of choice."""
+    opened: list[TestClient] = []
+
+    def _serve(source: Any = None, **settings: Any) -> TestClient:
+        app = create_app(Settings(**settings), source or FolderSource(bundle_folder), today=lambda: AS_OF)
+        client = TestClient(app, raise_server_exceptions=False)
+        opened.append(client)
+        return client.__enter__()
+
+    yield _serve
+    for client in opened:
+        client.__exit__(None, None, None)
+
+
+@pytest.fixture
+def client(serve: Callable[..., TestClient]) -> TestClient:
+    return serve(refresh_seconds=0.0)
