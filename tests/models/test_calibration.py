@@ -65,8 +65,8 @@ def test_between_knots_the_map_is_interpolated_and_beyond_them_kept():
 
 
 def test_calibrated_predictions_pass_the_measurement_on_new_cases():
-    made = fitted(100_000)
-    p, y, opened, entry, _ = history(100_000, seed=5)
+    made = fitted(70_000)
+    p, y, opened, entry, _ = history(70_000, seed=5)
     for age in AGES:
         at = entry == age
         judging = {"entry": entry[at], "opened": opened[at], "cut_on": CUT_ON}
@@ -218,7 +218,7 @@ def test_ninety_of_a_hundred_true_chances_lie_inside_when_an_affine_map_is_the_w
 
 def test_scatter_that_no_affine_map_explains_widens_the_interval():
     # A wave in the log-odds breaks the assumption: most of the coverage is won back, not all of it.
-    without, with_it = held(8000, bend=0.25, with_misfit=False, runs=15), held(8000, bend=0.25, runs=15)
+    without, with_it = held(8000, bend=0.25, with_misfit=False, runs=8), held(8000, bend=0.25, runs=8)
     assert without < 0.65
     assert with_it > 0.75
 
