@@ -9,10 +9,10 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import anyio.to_thread
 from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel, ValidationError
 
@@ -60,12 +60,13 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await anyio.to_thread.run_sync(champion.refresh)
+        await asyncio.to_thread(champion.refresh)
         watching = asyncio.create_task(_watch(champion, settings.refresh_seconds))
         yield
         watching.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await watching
+        desk.close()
 
     app = FastAPI(
         title="Risk52",
@@ -91,7 +92,7 @@ def create_app(
 async def _watch(champion: Champion, every_seconds: float) -> None:
     while every_seconds:
         await asyncio.sleep(every_seconds)
-        await anyio.to_thread.run_sync(champion.refresh)
+        await asyncio.to_thread(champion.refresh)
 
 
 class Desk:
@@ -99,8 +100,11 @@ class Desk:
 
     def __init__(self, champion: Champion, settings: Settings, today: Callable[[], date]) -> None:
         self.champion, self.settings, self.today = champion, settings, today
-        self._places = anyio.CapacityLimiter(settings.threads)
+        self._threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="score")
         self._here = 0
+
+    def close(self) -> None:
+        self._threads.shutdown()
 
     def model(self) -> InService:
         """The model in service now.
@@ -128,11 +132,14 @@ class Desk:
         self._here += 1
         try:
             given = await read_json(request, self.settings.max_body_bytes)
-            return await anyio.to_thread.run_sync(self._answer, given, model, request, limiter=self._places)
+            loop = asyncio.get_running_loop()
+            made = await loop.run_in_executor(self._threads, self._answer, given, model, request_id(request))
+            request.state.n_cases = len(made.results)
+            return made
         finally:
             self._here -= 1
 
-    def _answer(self, given: Any, model: InService, request: Request) -> ScoresAnswer:
+    def _answer(self, given: Any, model: InService, called: str) -> ScoresAnswer:
         try:
             asked = Envelope.model_validate(given)
         except ValidationError as broken:
@@ -145,11 +152,10 @@ class Desk:
                 pointer="/cases", code="too-many", detail=f"at most {self.settings.max_cases} cases in a request"
             )
             raise Refused("too-large", [flaw])
-        request.state.n_cases = len(asked.cases)
         rows = read_rows(asked.cases, asked.as_of, self.settings.max_facts)
         if all(row.flaws for row in rows):
             raise Refused("no-case-fits", [flaw for row in rows for flaw in row.flaws])
-        return answer(rows, asked.as_of, model, self.settings.n_reasons, request_id(request))
+        return answer(rows, asked.as_of, model, self.settings.n_reasons, called)
 
 
 def _ready_made(message: BaseModel, status: int = 200) -> Response:
@@ -194,7 +200,7 @@ def _add_health(app: FastAPI, champion: Champion) -> None:
 
     async def ready() -> Response:
         """The service can score: a model is in service and its golden cases score as they did."""
-        found = await anyio.to_thread.run_sync(about.readiness, champion)
+        found = await asyncio.to_thread(about.readiness, champion)
         return _ready_made(found, 200 if found.status == "pass" else 503)
 
     fails: dict[int | str, dict[str, Any]] = {503: {"model": about.Readiness, "description": "It cannot"}}

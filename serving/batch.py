@@ -52,8 +52,8 @@ def score_register(register: Register, as_of: date, model: ScoringModel) -> Scor
     )
     frame = scores.frame.iloc[order].reset_index(drop=True)
     is_scored = (frame["status"] == "scored").to_numpy()
-    frame.insert(0, "rank", pd.array(np.where(is_scored, np.arange(1, len(frame) + 1), 0), dtype="Int64"))
-    frame.loc[~is_scored, "rank"] = pd.NA
+    rank = pd.Series(np.arange(1, len(frame) + 1), dtype="Int64").where(pd.Series(is_scored))
+    frame.insert(0, "rank", rank)
     return Scores(frame, scores.horizon_weeks, scores.model_version)
 
 
@@ -95,9 +95,10 @@ def write_scores(
 def _columns(scores: Scores, reasons: list[list[Reason]] | None) -> dict[str, pa.Array]:
     """Columns of fixed types, so that a file without a case has the same schema as a full one."""
     frame = scores.frame
-    types = {name: pa.float64() for name in frame.columns if frame[name].dtype == np.float64}
+    names = [str(c) for c in frame.columns]
+    types = {name: pa.float64() for name in names if frame[name].dtype == np.float64}
     types |= {"rank": pa.int64(), "as_of": pa.date32(), "opened_on": pa.date32(), "registered_on": pa.date32()}
-    columns = {name: pa.array(frame[name], type=types.get(name, pa.string()), from_pandas=True) for name in frame}
+    columns = {name: pa.array(frame[name], type=types.get(name, pa.string()), from_pandas=True) for name in names}
     if reasons is not None:
         columns["reasons"] = pa.array([[r.as_dict() for r in told] for told in reasons], type=pa.list_(REASON))
     return columns

@@ -25,7 +25,6 @@ from pydantic import (
     ValidationError,
     create_model,
 )
-from pydantic_core import PydanticCustomError
 
 from risk import schema
 from risk.intake.pseudonym import looks_like_cpr
@@ -35,6 +34,7 @@ from serving.problems import Flaw
 OBJECTION = "objection"
 FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2199, 12, 31)
 LONGEST_TEXT = 64
+_CPR = "shaped like a CPR number"
 _ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # A pseudonym of hexadecimal digits, or a UUID, can hold ten digits in a row by chance; anything else that does is refused.
 _KEYED_HASH = re.compile(r"[0-9a-f]{32,64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -48,12 +48,12 @@ def _iso_day(given: object) -> date:
             day = LAST_DAY.replace(year=9999)
         if FIRST_DAY <= day <= LAST_DAY:
             return day
-    raise PydanticCustomError("day", "a date written yyyy-mm-dd")
+    raise ValueError("not a day")
 
 
 def _pseudonym(given: object) -> object:
     if isinstance(given, str) and looks_like_cpr(given) and not _KEYED_HASH.fullmatch(given):
-        raise PydanticCustomError("cpr", "a pseudonym")
+        raise ValueError(_CPR)
     return given
 
 
@@ -207,7 +207,7 @@ def flaws_of(broken: ValidationError, prefix: str = "") -> list[Flaw]:
         # A name that is not declared was made up by the caller: the pointer ends before it.
         path = [str(p) for p in error["loc"] if isinstance(p, int) or p in named]
         last = next((p for p in reversed(path) if not p.isdigit()), "")
-        code, detail = _told(error["type"], named.get(last, "a JSON object with the documented names"))
+        code, detail = _told("cpr" if error["msg"].endswith(_CPR) else error["type"], named.get(last, "a JSON object with the documented names"))
         pointer = "".join([prefix, *(f"/{p}" for p in path)])
         made.setdefault((pointer, code), Flaw(pointer=pointer, code=code, detail=detail))
     return list(made.values())
