@@ -49,7 +49,7 @@ def synthesise(
     -------
     register : Register
     truth : DataFrame
-        One row per case and landmark at which it was open and known; see :func:`risk.synthetic.making.truth_table`.
+        One row per case and landmark (registration, weeks 4 to 39, extract) at which it was open and known; see :func:`risk.synthetic.making.truth_at`.
 
     Raises
     ------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import date
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def command(
     from risk.synthetic import synthesise
 
     register, truth = synthesise(n_cases, seed, extract_on=extract_on, scenario=scenario, years=years)
-    out = Path(out)
+    out = Path(os.path.abspath(out))
     if style == "danish":
         from risk.synthetic.danish import write_danish
 

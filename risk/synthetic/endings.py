@@ -42,16 +42,18 @@ def _lean(spells: pd.DataFrame, drawn: pd.DataFrame) -> dict[str, Floats]:
     status, age = spells["employment_status"].to_numpy(), spells["age_years"].to_numpy()
     dismissed = drawn["dismissed_day"].to_numpy() < spells["last_day"].to_numpy()
     one = np.ones(len(spells))
+    # Who falls ill again has neither died nor been pensioned.
+    last = np.where(spells["has_later"].to_numpy(dtype=bool), 0.0, 1.0)
     return {
         "recovered": one,
         "other": one,
         "fund": np.where(status == "unemployed", 1.0, np.where(dismissed, 0.6, 0.02)),
-        "death": np.where(illness == "cancer", 12.0, np.where(illness == "cardiovascular", 4.0, 0.3)),
-        "age_pension": np.where(age >= 65, 1.0, 0.001),
+        "death": last * np.where(illness == "cancer", 12.0, np.where(illness == "cardiovascular", 4.0, 0.3)),
+        "age_pension": last * np.where(age >= 65, 1.0, 0.001),
         "flexjob": np.where(status == "flexjob", 0.3, 1.0)
         * np.where(outlook >= 2, 1.5, 0.7)
         * np.where(age >= 40, 1.2, 0.6),
-        "disability_pension": np.where(outlook == 3, 2.5, 0.7) * np.where(age >= 45, 1.4, 0.5),
+        "disability_pension": last * np.where(outlook == 3, 2.5, 0.7) * np.where(age >= 45, 1.4, 0.5),
         "clarification": np.where(illness == "cancer", 0.3, 1.0) * np.where(age >= 63, 0.4, 1.0),
     }
 

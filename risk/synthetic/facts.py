@@ -16,7 +16,6 @@ import pandas as pd
 from risk.synthetic import effects as fx
 from risk.synthetic.draws import Texts, names, pick
 from risk.synthetic.hazards import ILLNESSES
-from risk.synthetic.spells import injured_basis
 from risk.synthetic.world import NEVER, Floats, Ints
 
 Flags = npt.NDArray[np.bool_]
@@ -42,16 +41,11 @@ def on_day(happens: Flags, day: npt.ArrayLike) -> Ints:
     return np.where(happens, day, NEVER).astype(np.int64)
 
 
-def has_employer(spells: pd.DataFrame) -> Flags:
-    """Who has an employer to hear from, (n,)."""
-    return spells["employment_status"].isin(["employee", "flexjob", "apprentice"]).to_numpy(dtype=bool)
-
-
 def draw_facts(rng: np.random.Generator, spells: pd.DataFrame) -> pd.DataFrame:
     """Days of absence (``<fact>_day``) and values of the facts that tell of illness and outlook; a frame (n,)."""
     n, delay = len(spells), spells["delay"].to_numpy()
     illness, outlook = spells["illness"].to_numpy(), spells["outlook"].to_numpy()
-    with_job = has_employer(spells)
+    with_job = spells["has_employer"].to_numpy()
     form = on_day(
         rng.random(n) >= form_never()[illness, outlook], delay + rng.integers(fx.FORM_DAYS[0], fx.FORM_DAYS[1] + 1, n)
     )
@@ -59,7 +53,7 @@ def draw_facts(rng: np.random.Generator, spells: pd.DataFrame) -> pd.DataFrame:
     tells = came & (rng.random(n) < by_illness(fx.ILLNESS_TOLD, fx.ILLNESS_TOLD_ELSE)[illness])
     gp = on_day(rng.random(n) < 0.65, np.maximum(42 + rng.integers(0, 15, n), delay + 7))
     by_form, by_gp = on_day(tells, form), on_day((gp < NEVER) & (rng.random(n) < 0.6), gp)
-    injured, claim = injured_basis(spells), spells["claim"].to_numpy()
+    injured, claim = spells["is_injury_case"].to_numpy(), spells["claim"].to_numpy()
     dismissed = rng.random(n) < by_outlook(fx.DISMISSED)[outlook]
     partial = spells["partial_day"].to_numpy()
     return pd.DataFrame(
@@ -137,7 +131,7 @@ def told_facts(rng: np.random.Generator, spells: pd.DataFrame, drawn: pd.DataFra
     rows = FactRows()
     yes_no = np.array(["false", "true"], dtype=object)
     n, delay, form = len(spells), spells["delay"].to_numpy(), drawn["form_day"].to_numpy()
-    with_job = has_employer(spells)
+    with_job = spells["has_employer"].to_numpy()
 
     def flag(column: str) -> Texts:
         return yes_no[drawn[column].to_numpy().astype(int)]

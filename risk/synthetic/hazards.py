@@ -12,6 +12,7 @@ open exactly as the base rates of :data:`risk.synthetic.effects.OPEN_AFTER_WEEKS
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -94,7 +95,7 @@ def _mass(law: str, day: Ints) -> Floats:
 @cache
 def baseline() -> Floats:
     """Integrated baseline hazard by day, (LAST_DAY + 1,), that reproduces the base rates in the reference population."""
-    from risk.synthetic.spells import reference_population
+    from risk.synthetic.illness import reference_population
 
     people, partial_day = reference_population()
     pace, reached = np.exp(people), np.zeros(len(people))
@@ -136,7 +137,7 @@ def draw_days(rng: np.random.Generator, world: World, spells: pd.DataFrame) -> t
     return recovered, by_law
 
 
-def _first_day(rising, wanted: Floats) -> Ints:  # type: ignore[no-untyped-def]
+def _first_day(rising: Callable[[Ints], Floats], wanted: Floats) -> Ints:
     """The first day on which a rising function of the day exceeds ``wanted``; LAST_DAY + 1 if none does."""
     low = np.zeros(len(wanted), dtype=np.int64)
     high = np.full(len(wanted), LAST_DAY + 1, dtype=np.int64)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from risk import schema
 from risk.errors import ConfigError
+from risk.progress import progress
 from risk.register import Register, make_register
 from risk.synthetic.draws import only_where
 from risk.synthetic.endings import close_reasons
@@ -39,16 +42,40 @@ def make(
     if seed < 0:
         raise ConfigError(f"the seed must be 0 or more, not {seed}")
     world = make_world(extract_on or DEFAULT_EXTRACT, scenario=scenario, years=years, law=law, switch_on=switch_on)
-    rng = np.random.default_rng(seed)
-    spells = draw_spells(rng, world, n_cases)
-    drawn = draw_facts(rng, spells)
-    rows = told_facts(rng, spells, drawn)
-    add_follow_up(rng, spells, drawn, rows)
-    cases = case_table(spells, close_reasons(rng, spells, drawn, world), world)
-    register = make_register(
-        cases, rows.table(spells, world.extract_day), world.extract_on, source="synthetic", is_synthetic=True
-    )
-    return register, truth_table(spells, drawn, world)
+    making = _Making(n_cases, world, np.random.default_rng(seed))
+    for step in progress(making.steps(), f"making {n_cases:,} synthetic cases"):
+        step()
+    return making.register, pd.concat(making.truth, ignore_index=True)
+
+
+class _Making:
+    """One register in the making, step by step, so that a bar can follow it."""
+
+    def __init__(self, n_cases: int, world: World, rng: np.random.Generator) -> None:
+        self.n_cases, self.world, self.rng = n_cases, world, rng
+        self.truth: list[pd.DataFrame] = []
+
+    def steps(self) -> list[Callable[[], None]]:
+        landmarks = ("registration", *map(str, LANDMARK_WEEKS), "extract")
+        return [self._people, self._told, self._register, *(partial(self._truth, name) for name in landmarks)]
+
+    def _people(self) -> None:
+        self.spells = draw_spells(self.rng, self.world, self.n_cases)
+        self.drawn = draw_facts(self.rng, self.spells)
+
+    def _told(self) -> None:
+        rows = told_facts(self.rng, self.spells, self.drawn)
+        add_follow_up(self.rng, self.spells, self.drawn, rows)
+        self.facts = rows.table(self.spells, self.world.extract_day)
+
+    def _register(self) -> None:
+        reasons = close_reasons(self.rng, self.spells, self.drawn, self.world)
+        cases = case_table(self.spells, reasons, self.world)
+        self.register = make_register(cases, self.facts, self.world.extract_on, source="synthetic", is_synthetic=True)
+        del self.facts
+
+    def _truth(self, landmark: str) -> None:
+        self.truth.append(truth_at(landmark, self.spells, self.drawn, self.world))
 
 
 def draw_spells(rng: np.random.Generator, world: World, n_cases: int) -> pd.DataFrame:
@@ -86,39 +113,44 @@ def case_table(spells: pd.DataFrame, reasons: np.ndarray, world: World) -> pd.Da
     return pd.concat([cases, spells[attributes]], axis=1)
 
 
-def truth_table(spells: pd.DataFrame, drawn: pd.DataFrame, world: World) -> pd.DataFrame:
-    """The truth per case and landmark.
+def truth_at(landmark: str, spells: pd.DataFrame, drawn: pd.DataFrame, world: World) -> pd.DataFrame:
+    """The truth per case at one landmark.
+
+    Parameters
+    ----------
+    landmark : str
+        ``registration``, a number of weeks, or ``extract`` (the day of the extract).
+    spells, drawn : DataFrame
+        Registered spells (:func:`draw_spells`) and their facts (:func:`risk.synthetic.facts.draw_facts`).
 
     Returns
     -------
     DataFrame
-        ``case_id``; ``landmark`` (``registration``, ``4`` ... ``39`` weeks, or ``extract``: the day of the extract);
-        ``as_of`` (the day one looks); ``weeks`` (weeks survived then); ``p_true``, ``p_observable`` (probabilities of being
-        open past week 52, given open at the landmark; see :mod:`risk.synthetic.oracle`); ``exceeds_52w`` (what will happen,
-        extract or no extract, to a person who does not move away); ``days`` (days from opening to closing, likewise).
-        A row stands only where the case was known and open at the landmark, not after the extract, not past week 52.
+        ``case_id``; ``landmark``; ``as_of`` (the day one looks); ``weeks`` (weeks survived then); ``p_true``,
+        ``p_observable`` (probabilities of being open past week 52, given open at the landmark; see
+        :mod:`risk.synthetic.oracle`); ``exceeds_52w`` (what will happen, extract or no extract, to a person who does not
+        move away); ``days`` (days from opening to closing, likewise). A row stands only where the case was known and open
+        at the landmark, the landmark not after the extract, and week 52 not yet passed.
     """
     opened, delay, last = (spells[c].to_numpy() for c in ("opened", "delay", "last_day"))
     until = world.extract_day - opened - 1  # whole days survived on the extract date, if still open
-    landmarks = [("registration", delay)]
-    landmarks += [(str(w), np.full(len(spells), w * DAYS_PER_WEEK)) for w in LANDMARK_WEEKS]
-    landmarks.append(("extract", until))
-    parts = []
-    for name, day in landmarks:
-        chosen = np.flatnonzero((delay <= day) & (last > day) & (day <= until) & (day < HORIZON_DAYS))
-        some, facts, at = spells.iloc[chosen], drawn.iloc[chosen], day[chosen]
-        parts.append(
-            pd.DataFrame(
-                {
-                    "case_id": some["case_id"].to_numpy(),
-                    "landmark": name,
-                    "as_of": (opened[chosen] + at + 1).astype("datetime64[D]").astype("datetime64[us]"),
-                    "weeks": at / DAYS_PER_WEEK,
-                    "p_true": p_true(some, world, at),
-                    "p_observable": p_observable(some, facts, world, at),
-                    "exceeds_52w": some["days"].to_numpy() > HORIZON_DAYS,
-                    "days": some["days"].to_numpy(),
-                }
-            )
-        )
-    return pd.concat(parts, ignore_index=True)
+    if landmark == "registration":
+        day = delay
+    elif landmark == "extract":
+        day = until
+    else:
+        day = np.full(len(spells), int(landmark) * DAYS_PER_WEEK)
+    chosen = np.flatnonzero((delay <= day) & (last > day) & (day <= until) & (day < HORIZON_DAYS))
+    some, facts, at = spells.iloc[chosen], drawn.iloc[chosen], day[chosen]
+    return pd.DataFrame(
+        {
+            "case_id": some["case_id"].to_numpy(),
+            "landmark": landmark,
+            "as_of": (opened[chosen] + at + 1).astype("datetime64[D]").astype("datetime64[us]"),
+            "weeks": at / DAYS_PER_WEEK,
+            "p_true": p_true(some, world, at),
+            "p_observable": p_observable(some, facts, world, at),
+            "exceeds_52w": some["days"].to_numpy() > HORIZON_DAYS,
+            "days": some["days"].to_numpy(),
+        }
+    )

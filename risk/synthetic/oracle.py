@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from risk.synthetic import effects as fx
-from risk.synthetic.facts import by_illness, by_outlook, claim_window, form_never, has_employer
+from risk.synthetic.facts import by_illness, by_outlook, claim_window, form_never
 from risk.synthetic.hazards import (
     ILLNESSES,
     baseline,
@@ -26,9 +26,8 @@ from risk.synthetic.hazards import (
     hidden_score,
     integrated_hazard,
     law_hazard,
-    observed_score,
 )
-from risk.synthetic.spells import claim_chances, illness_chances, injured_basis, partial_return_chances
+from risk.synthetic.illness import claim_chances, illness_chances, partial_return_chances
 from risk.synthetic.world import NEVER, Floats, Ints, World
 
 HORIZON_DAYS = 364
@@ -74,8 +73,8 @@ def _posterior(spells: pd.DataFrame, drawn: pd.DataFrame, world: World, day: Int
         weights *= _likelihood(spells, drawn, day)
     row, illness, claim, outlook = np.nonzero(weights)
     weight = weights[row, illness, claim, outlook]
-    unemployed = (spells["employment_status"].to_numpy() == "unemployed")[row]
-    pace = np.exp(observed_score(spells)[row] + hidden_score(illness, outlook, claim == 1, unemployed))
+    unemployed = spells["is_unemployed"].to_numpy()[row]
+    pace = np.exp(spells["observed"].to_numpy()[row] + hidden_score(illness, outlook, claim == 1, unemployed))
     opened, partial, chance = (
         spells["opened"].to_numpy(),
         spells["partial_day"].to_numpy(),
@@ -172,7 +171,7 @@ def _weigh_dismissal(
     by_now = np.clip((day - first + 1) / (last - first + 1), 0.0, 1.0)
     chance = by_outlook(fx.DISMISSED)[None, :]
     dismissed = (drawn["dismissed_day"].to_numpy() <= day)[:, None]
-    weigh(np.where(dismissed, chance, 1.0 - chance * by_now[:, None]), has_employer(spells), 2)
+    weigh(np.where(dismissed, chance, 1.0 - chance * by_now[:, None]), spells["has_employer"].to_numpy(), 2)
 
 
 def _claim_likelihood(spells: pd.DataFrame, drawn: pd.DataFrame, day: Ints) -> Floats:
@@ -182,4 +181,4 @@ def _claim_likelihood(spells: pd.DataFrame, drawn: pd.DataFrame, day: Ints) -> F
     silent = 1.0 - np.clip((day - delay + 1) / window, 0.0, 1.0)
     reported = drawn["claim_day"].to_numpy() <= day
     told = np.stack([np.where(reported, 0.0, 1.0), np.where(reported, 1.0, silent)], axis=1)
-    return np.where(injured_basis(spells)[:, None], 1.0, told)
+    return np.where(spells["is_injury_case"].to_numpy()[:, None], 1.0, told)

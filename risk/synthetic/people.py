@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from risk.synthetic import effects as fx
-from risk.synthetic.draws import names, only_where, pick, pick_level, tilted
+from risk.synthetic.draws import names, normal, only_where, pick, pick_level, tilted
 from risk.synthetic.world import Floats, Ints, World
 
 STATUSES = ("employee", "unemployed", "self_employed", "flexjob", "apprentice")
@@ -46,6 +46,13 @@ INDUSTRIES = {
 PUBLIC_SHARE = {"public_administration": 1.0, "education": 0.75, "health_care": 0.80, "social_care": 0.80}
 # Highest benefit a week, DKK, by year (domain brief 1.4); 2025 and later not found, so 2024's is kept.
 BENEFIT_CAP = ((2013, 4005), (2015, 4135), (2018, 4300), (2019, 4355), (2022, 4465), (2023, 4550), (2024, 4695))
+
+
+def opening_days(rng: np.random.Generator, world: World, n: int, first_day: int | None = None) -> Ints:
+    """First days of absence between ``first_day`` and the extract, fewer in July (3.4)."""
+    days = np.arange(world.start_day if first_day is None else first_day, world.extract_day)
+    month = days.astype("datetime64[D]").astype("datetime64[M]").astype(int) % 12
+    return rng.choice(days, size=n, p=normal(np.array(fx.STARTS_BY_MONTH)[month]))
 
 
 def make_people(rng: np.random.Generator, opened: Ints, world: World) -> pd.DataFrame:
