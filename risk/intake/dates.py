@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from risk.intake import checks
 from risk.intake.columns import NOTHING, UNKNOWN_CODE, Log, as_dates, code_of, is_none, read
@@ -66,14 +67,12 @@ def _close_reasons(rows: Rows, closed: Dates, mapping: Mapping, log: Log) -> np.
     else:
         notes[ended & blank] = f"missing end reason read as {table.blank!r}"
     for entry in table.table:
-        of_entry = ended & np.isin(code.astype(str), [code_of(c) for c in entry.codes]) & ~blank
-        with np.errstate(invalid="ignore"):
-            in_force = np.ones(len(rows), dtype=bool)
-            if entry.from_:
-                in_force &= closed >= np.datetime64(entry.from_)
-            if entry.to:
-                in_force &= closed <= np.datetime64(entry.to)
-        reason[of_entry & in_force] = entry.reason
+        in_force = ended & pd.Series(code, dtype=object).isin([code_of(c) for c in entry.codes]).to_numpy()
+        if entry.from_:
+            in_force &= closed >= np.datetime64(entry.from_)
+        if entry.to:
+            in_force &= closed <= np.datetime64(entry.to)
+        reason[in_force] = entry.reason
     unknown = ended & ~blank & ~says_open & is_none(reason)
     if table.unknown_code is None:
         problems[unknown] = UNKNOWN_CODE

@@ -62,8 +62,9 @@ def _settle_cases(rows: Rows, ids: np.ndarray, days: np.ndarray, load: CaseLoad,
     kept = load.frame[load.rows.kept].set_index("case_id")
     index = kept.index.get_indexer(pd.Index(ids, dtype=object))
     has_case = index >= 0
-    later = np.isin(ids.astype(str), load.frame["case_id"][load.rows.fate == "later"].astype(str))
-    seen = np.isin(ids.astype(str), load.frame["case_id"].astype(str))
+    given = pd.Series(ids, dtype=object)
+    later = given.isin(load.frame["case_id"][load.rows.fate == "later"]).to_numpy()
+    seen = given.isin(load.frame["case_id"]).to_numpy()
     leaves_out = mapping.extract.later_rows == "leave_out"
     rows.settle(later & ~has_case, "later", "fact of a case registered on or after the extract date")
     rows.settle(seen & ~has_case, "rejected", "fact of a rejected case")

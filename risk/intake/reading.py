@@ -161,8 +161,10 @@ def _rows(
 def is_totals(part: Part, words: tuple[str, ...]) -> np.ndarray:
     """Rows whose first filled cell is a word for a sum, (n,) bool."""
     wanted = {" ".join(w.casefold().split()) for w in words}
+    longest = max(map(len, wanted), default=0) + 4
 
-    def first(row: list[str]) -> str:
-        return next((" ".join(c.casefold().split()).rstrip(":") for c in row if c and not c.isspace()), "")
+    def says_so(row: list[str]) -> bool:
+        first = row[0] if row[0] and not row[0].isspace() else next(c for c in row if c and not c.isspace())
+        return len(first) <= longest and " ".join(first.casefold().split()).rstrip(" :") in wanted
 
-    return np.fromiter((first(row) in wanted for row in part.record), dtype=bool, count=len(part.record))
+    return np.fromiter(map(says_so, part.record), dtype=bool, count=len(part.record))
