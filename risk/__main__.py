@@ -13,7 +13,7 @@ from risk.errors import RiskError
 
 # name: (where the command lives, what the list of commands says of it)
 COMMANDS: dict[str, tuple[str, str]] = {
-    "demo": ("training.demo:command", "Show the whole job on a synthetic register: train, report, two Mondays' lists."),
+    "demo": ("risk.demo:command", "Show the whole job on a synthetic register: train, report, two Mondays' lists."),
     "synth": ("risk.synthetic.cli:command", "Make a synthetic register whose true risk is known."),
     "intake": ("risk.intake.cli:command", "Read an office's extracts into a register, with a load report."),
     "train": ("training.cli:train", "Learn from a register: backtest, gates, report, registration."),
