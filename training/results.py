@@ -10,7 +10,6 @@ import pandas as pd
 
 if TYPE_CHECKING:
     from models.bundle import Bundle
-
     from training.plan import Plan
 
 Status = Literal["passed", "failed", "not applicable", "reported"]

@@ -1,0 +1,71 @@
+"""What gates look at, and the small readings several of them share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from models.bundle import Bundle
+from risk.register import Register
+from training.fit import Material
+from training.plan import Plan
+from training.results import Backtest
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One training run as the gates see it.
+
+    Attributes
+    ----------
+    plan : Plan
+    known : Register
+        Cut at ``as_of``.
+    as_of : date
+    material : Material
+        Rows the final model was fitted on.
+    bundle : Bundle
+        The challenger.
+    learner : str
+    backtest : Backtest
+    champion : Bundle or None
+        The model in service.
+    """
+
+    plan: Plan
+    known: Register
+    as_of: date
+    material: Material
+    bundle: Bundle
+    learner: str
+    backtest: Backtest
+    champion: Bundle | None = None
+
+    def over_origins(self, metric: str, learner: str | None = None) -> pd.DataFrame:
+        """Mean over origins by landmark (``value, low, high``), indexed by landmark, weekly lists left out."""
+        table = self.backtest.metrics
+        if table.empty:
+            return pd.DataFrame(columns=["value", "low", "high"])
+        chosen = table[
+            (table["metric"] == metric)
+            & (table["learner"] == (learner or self.learner))
+            & table["origin"].isna()
+            & (table["landmark"] != "list")
+        ]
+        found = chosen.set_index("landmark")[["value", "low", "high"]]
+        return found[np.isfinite(found["value"].to_numpy(dtype=np.float64))]
+
+
+def named(landmark: str) -> str:
+    """A landmark in words.
+
+    >>> named("13")
+    'week 13'
+    """
+    return landmark if landmark == "registration" else f"week {landmark}"
+
+
+NO_BACKTEST = "there is no backtest to judge by: {note}"
