@@ -28,7 +28,7 @@ from serving.messages import accepted_attributes, accepted_facts
 from serving.settings import Settings
 
 EXTRACT = date(2026, 11, 16)
-SEEDS = range(12)
+SEEDS = range(8)
 CURVE = {8, 13, 22, 26, 52}
 
 
@@ -79,7 +79,8 @@ def bundle(request: pytest.FixtureRequest) -> Bundle:
     open_then = np.flatnonzero(days <= np.datetime64(EXTRACT))
     rows = snapshot_rows(register, open_then, days[open_then])
     X = features.feature_frame(features.build_features(rows, names))
-    learner = catalogue.make(request.param, random_state=1)
+    quick = {"penalties": (30.0,), "ratios": ()} if request.param == "linear" else {}
+    learner = catalogue.make(request.param, random_state=1, **quick)
     learner.fit(X, observe(register.cases, outcome, EXTRACT)[open_then], entry_weeks(rows, outcome))
     meta = {
         "features": names,
@@ -103,7 +104,9 @@ def as_messages(register: Register, case_ids: list[str], shuffler: random.Random
     sent = []
     for case in register.cases.set_index("case_id", drop=False).loc[case_ids].to_dict("records"):
         attributes = [(k, v) for k, v in case.items() if k in known and not pd.isna(v)]
-        facts = [fact_message(f, shuffler) for f in register.facts.query("case_id == @case['case_id']").to_dict("records")]
+        facts = [
+            fact_message(f, shuffler) for f in register.facts.query("case_id == @case['case_id']").to_dict("records")
+        ]
         shuffler.shuffle(attributes)
         shuffler.shuffle(facts)
         fields = [
@@ -172,7 +175,7 @@ def test_the_api_the_file_and_the_function_give_one_score(
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_case_sent_alone_is_answered_as_among_others(seed: int, client: TestClient) -> None:
     register, shuffler = random_register(seed, 30), random.Random(seed)
-    open_cases = register.cases[register.cases["closed_on"].isna()]["case_id"].tolist()
+    open_cases = register.cases[register.cases["closed_on"].isna()]["case_id"].tolist()[:6]
     sent = as_messages(register, open_cases, shuffler)
     together = client.post("/v1/scores", json={"as_of": str(EXTRACT), "cases": sent}).json()["results"]
     for case, among in zip(sent, together, strict=True):
