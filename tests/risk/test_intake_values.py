@@ -24,7 +24,8 @@ ENGLISH = number_reader(Reading(decimal=".", thousand=""), 0, 1e6)
 
 
 @pytest.mark.parametrize(
-    "text", ["31-12-2025", "31.12.2025", "31/12/2025", "20251231", "2025-12-31", "2025-12-31 00:00:00", "31-12-2025 07:30"]
+    "text",
+    ["31-12-2025", "31.12.2025", "31/12/2025", "20251231", "2025-12-31", "2025-12-31 00:00:00", "31-12-2025 07:30"],
 )
 def test_every_way_of_writing_a_day_gives_the_same_day(text: str) -> None:
     assert read_date(text).value == date(2025, 12, 31)

@@ -1,0 +1,40 @@
+"""A bar where somebody watches, nothing where nobody does."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from risk import progress as module
+from risk.progress import progress
+
+
+def test_without_a_terminal_nothing_is_printed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    assert list(progress(range(3), "counting")) == [0, 1, 2]
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("patience", "is_shown"), [(0.0, True), (60.0, False)])
+def test_on_a_terminal_the_bar_comes_after_the_patience(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, patience: float, is_shown: bool
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", patience)
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes this for a terminal
+    monkeypatch.setenv("TERM", "xterm")
+    for _ in progress(range(3), "counting"):
+        time.sleep(0.05)
+    assert ("counting" in capsys.readouterr().err) is is_shown
+
+
+def test_a_mistake_in_the_work_is_passed_on() -> None:
+    def steps():  # type: ignore[no-untyped-def]
+        yield 1
+        raise KeyError("broken")
+
+    with pytest.raises(KeyError, match="broken"):
+        list(progress(steps(), "counting"))
