@@ -8,12 +8,12 @@ and 0.80, as published register models leave room for.
 from __future__ import annotations
 
 # ---- 3.1: chance of still being open, counted from the first day of absence, when no rule of law ends cases ------------
-# (weeks, P(open)). Chance of passing week 52 among those still open follows by division: 11 % of all, 20 % at week 4.5,
+# (weeks, P(open)). Chance of passing week 52 among those still open follows by division: 11 % of all (10.8), 20 % at week 4.5,
 # 30 % at week 8, 39 % at week 13, 50 % at week 22; weekly exit 0.033 after week 52, slower after year two.
 OPEN_AFTER_WEEKS = (
-    (0.0, 1.0), (1.0, 0.870), (2.0, 0.755), (3.0, 0.658), (4.5, 0.550), (6.0, 0.455), (8.0, 0.367), (10.0, 0.323),
-    (13.0, 0.282), (17.0, 0.248), (22.0, 0.220), (33.0, 0.1685), (44.0, 0.129), (52.0, 0.110), (78.0, 0.0466),
-    (104.0, 0.0198), (156.0, 0.0036), (208.0, 0.0008), (590.0, 0.000005),
+    (0.0, 1.0), (1.0, 0.870), (2.0, 0.755), (3.0, 0.650), (4.5, 0.540), (6.0, 0.448), (8.0, 0.360), (10.0, 0.317),
+    (13.0, 0.277), (17.0, 0.244), (22.0, 0.216), (33.0, 0.1655), (44.0, 0.1270), (52.0, 0.108), (78.0, 0.0458),
+    (104.0, 0.0194), (156.0, 0.0036), (208.0, 0.0008), (590.0, 0.000005),
 )  # fmt: skip
 
 # ---- 3.4: multipliers on the hazard of closing ------------------------------------------------------------------------

@@ -17,7 +17,6 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
-from scipy.interpolate import PchipInterpolator
 
 from risk.synthetic import effects as fx
 from risk.synthetic.world import Floats, Ints, World
@@ -60,9 +59,9 @@ def exposure_to_law(illness: Ints, claim: np.ndarray) -> Floats:
 
 
 def open_in_population(days: Floats) -> Floats:
-    """P(open) by day of absence in the reference population, without laws (3.1), at any days, (n,)."""
+    """P(open) by day of absence in the reference population, without laws (3.1), (n,): constant exit between the knots."""
     weeks, share = np.array(fx.OPEN_AFTER_WEEKS).T
-    return np.exp(PchipInterpolator(weeks * 7.0, np.log(share))(days))
+    return np.exp(np.interp(days, weeks * 7.0, np.log(share)))
 
 
 def integrated_hazard(base: Floats, day: Ints, partial_day: Ints, drift_age: Ints) -> Floats:

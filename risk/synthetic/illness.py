@@ -93,5 +93,5 @@ def reference_population() -> tuple[Floats, Ints]:
     """Scores and partial returns of a fixed population that the baseline hazard is solved for."""
     rng = np.random.default_rng(52)
     world = make_world()
-    people = fall_ill(rng, make_people(rng, opening_days(rng, world, 12_000), world), world)
+    people = fall_ill(rng, make_people(rng, opening_days(rng, world, 20_000), world), world)
     return people["eta"].to_numpy(), people["partial_day"].to_numpy()

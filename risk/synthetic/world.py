@@ -66,10 +66,12 @@ def make_world(
     Raises
     ------
     ConfigError
-        When the scenario is unknown, or years are not between 0.5 and 30.
+        When the scenario or the law is unknown, years are not between 0.5 and 30, or a switch has no regime to change.
     """
     if scenario not in get_args(Scenario):
         raise ConfigError(f"there is no scenario {scenario!r}; choose plain, drift or regime")
+    if law is not None and law not in get_args(Law):
+        raise ConfigError(f"there is no law {law!r}; choose cap, reassessment or none")
     if not 0.5 <= years <= 30:
         raise ConfigError(f"years must lie between 0.5 and 30, not {years:g}")
     if switch_on is not None and scenario != "regime":
