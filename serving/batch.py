@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from risk.errors import OutputError
 from risk.files import whole_file
 from risk.reasons import Reason, explain_snapshot
 from risk.register import Register
@@ -88,8 +89,13 @@ def write_scores(
         "purpose": PURPOSE,
         "not_for": list(NOT_FOR),
     }
-    with whole_file(path) as made:
-        pq.write_table(table.replace_schema_metadata({"risk52": json.dumps(about)}), made)
+    try:
+        with whole_file(path) as made:
+            pq.write_table(table.replace_schema_metadata({"risk52": json.dumps(about)}), made)
+    except OutputError:
+        raise
+    except OSError as why:  # the disk is full, or the place went away
+        raise OutputError(f"cannot write {path} ({why.strerror}); what stood there is untouched") from None
 
 
 def _columns(scores: Scores, reasons: list[list[Reason]] | None) -> dict[str, pa.Array]:

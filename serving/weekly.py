@@ -17,7 +17,7 @@ from risk.register import Register
 from risk.scoring import ScoringModel, score
 from risk.weeks import iso_week
 from serving.files.page import pages, slugs
-from serving.files.semicolon import csv_bytes
+from serving.files.semicolon import csv_bytes, csv_lines
 from serving.files.workbook import write_workbook
 from serving.language import Speaker
 from serving.worklist import (
@@ -63,20 +63,22 @@ def write_lists(lists: Lists, out: Path, speaker: Speaker) -> Path:
         When the folder cannot be written; what stood there is untouched.
     """
     made = content(lists, speaker)
-    revision, folder = _revision(out, lists.worklist.week, content_hash(made))
+    sha256 = content_hash(made)
+    revision, folder = _revision(out, lists.worklist.week, sha256)
     words = rows_in_words(lists, speaker)
-    heads = headings(speaker, lists.worklist.horizon_weeks)
+    lines = csv_lines(words, headings(speaker, lists.worklist.horizon_weeks))
     whole, alone = pages(lists, words, revision, speaker)
     with whole_folder(folder) as new:
-        write_content(made, revision, new / "worklist.json")
-        (new / "worklist.csv").write_bytes(csv_bytes(words, heads))
+        write_content(made, revision, sha256, new / "worklist.json")
+        (new / "worklist.csv").write_bytes(csv_bytes(lines))
         (new / "worklist.html").write_text(whole, "utf-8")
         write_workbook(lists, words, revision, new / "worklist.xlsx", speaker)
         (new / "teams").mkdir()
         teams = lists.worklist.teams
+        place = words.groupby(["office", "team"], sort=True).indices
         for slug, team in zip(slugs(team_names(teams)), teams.itertuples(), strict=True):
-            mine = words[(words["office"] == team.office) & (words["team"] == team.team)]
-            (new / "teams" / f"{slug}.csv").write_bytes(csv_bytes(mine, heads))
+            mine = [lines[0], *(lines[i + 1] for i in place.get((team.office, team.team), []))]
+            (new / "teams" / f"{slug}.csv").write_bytes(csv_bytes(mine))
             (new / "teams" / f"{slug}.html").write_text(alone[slug], "utf-8")
     return folder
 

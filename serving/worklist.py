@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +14,7 @@ import pandas as pd
 from risk import features, schema
 from risk.duties import Duties
 from risk.errors import ConfigError
-from risk.priority import SECTIONS, TEAM, LastWeek, Worklist
+from risk.priority import TEAM, LastWeek, Worklist
 from risk.reasons import Reason
 from risk.register import Register
 from risk.scoring import NOT_FOR, PURPOSE
@@ -22,7 +22,6 @@ from serving.language import Speaker
 
 FORMAT = 1
 N_REASONS = 3
-LEAST_SHOWN = 5
 ARROWS = {"up": "▲", "down": "▼"}
 
 
@@ -49,25 +48,25 @@ COLUMNS = (
     Column("week", "text", 10),
     Column("office", "text", 14),
     Column("team", "text", 14),
-    Column("section", "text", 13),
+    Column("section", "text", 10),
     Column("rank", "whole", 5),
-    Column("case_id", "text", 14),
+    Column("case_id", "text", 12),
     Column("opened_on", "day", 12),
     Column("age_weeks", "decimal", 7),
-    Column("duty", "text", 18),
-    Column("due_on", "day", 12),
+    Column("duty", "text", 16),
+    Column("due_on", "day", 11),
     Column("overdue_days", "whole", 8),
     Column("p_exceed", "share", 10),
-    Column("frequency", "text", 21),
+    Column("frequency", "text", 19),
     Column("base_rate", "share", 10),
     Column("band", "text", 8),
     Column("reason_1", "text", 40),
     Column("reason_2", "text", 40),
     Column("reason_3", "text", 40),
-    Column("milestone", "text", 24),
+    Column("milestone", "text", 20),
     Column("milestone_on", "day", 12),
-    Column("change", "text", 11),
-    Column("note", "text", 34),
+    Column("change", "text", 10),
+    Column("note", "text", 26),
 )
 
 
@@ -160,75 +159,6 @@ def _feature_labels(names: str, speaker: Speaker) -> str:
     return ", ".join(dict.fromkeys(labels))
 
 
-def team_lines(team: Any, lists: Lists, speaker: Speaker) -> list[str]:
-    """What the week looks like for one team, in sentences; ``team`` is a row of ``worklist.teams``."""
-    work, rules = lists.worklist, lists.duties.rules
-    say, capacity = speaker.say, work.policy.capacity
-    unit = say(f"unit.{capacity.unit}")
-    out = []
-    if rules.first_weeks is None:
-        out.append(say("lines.no_rules"))
-    else:
-        out.append(say("lines.duties", n_duty=team.n_duty, n_overdue=team.n_overdue))
-    if team.capacity:
-        whole = speaker.number(team.capacity, 0 if float(team.capacity).is_integer() else 1)
-        out.append(say("lines.places", capacity=whole, unit=unit, risk_places=team.risk_places))
-    else:
-        out.append(say("lines.no_capacity", horizon=work.horizon_weeks))
-    if team.shortfall and team.capacity:
-        out.append(say("lines.shortfall", shortfall=team.shortfall))
-    if rules.first_weeks is not None:
-        out += _timeliness_lines(team, lists, speaker)
-    return [*out, *_account_lines(team, lists, speaker)]
-
-
-def _timeliness_lines(team: Any, lists: Lists, speaker: Speaker) -> list[str]:
-    weeks, rules, say = lists.worklist.policy.timeliness.weeks, lists.duties.rules, speaker.say
-    if not team.has_follow_ups:
-        first = say("lines.untracked")
-    elif team.n_fell_due:
-        share = speaker.percent(team.n_met / team.n_fell_due)
-        first = say("lines.timely", weeks=weeks, share=share, n_met=team.n_met, n_fell_due=team.n_fell_due)
-    else:
-        first = say("lines.timely_none", weeks=weeks)
-    return [
-        first,
-        say(f"lines.basis_{rules.basis}", rules=speaker.pick(rules.label), source=speaker.pick(rules.source)),
-    ]
-
-
-def _account_lines(team: Any, lists: Lists, speaker: Speaker) -> list[str]:
-    policy, say = lists.worklist.policy, speaker.say
-    n_excluded = {e.fact: int(getattr(team, f"n_excluded_{e.fact}")) for e in policy.exclusions}
-    n_listed = sum(int(getattr(team, f"n_{s}")) for s in SECTIONS)
-    out = [
-        say(
-            "lines.account",
-            n_open=team.n_open,
-            n_listed=n_listed,
-            n_cooling=team.n_cooling,
-            n_remainder=team.n_remainder,
-            n_excluded=sum(n_excluded.values()),
-        )
-    ]
-    if any(n_excluded.values()):
-        counts = {f"n_{f}": n_excluded.get(f, 0) for f in ("objection", "standby", "protected_address")}
-        out.append(say("lines.excluded", **counts))
-    if team.n_excluded_due:
-        out.append(say("lines.excluded_due", n_excluded_due=team.n_excluded_due))
-    if team.n_audit:
-        out.append(say("lines.audit", n_audit=team.n_audit))
-    lifts = sorted({m.lift for m in policy.milestones if m.lift})
-    if lifts:
-        out.append(say("lines.lift", lift=" / ".join(speaker.number(100 * v, 0) for v in lifts)))
-    return out
-
-
-def small_hidden(n: int, speaker: Speaker) -> str:
-    """A count for an overview that leaves the desk: 1 to 4 are hidden."""
-    return speaker.say("overview.hidden") if 0 < n < LEAST_SHOWN else speaker.number(n)
-
-
 def team_names(teams: pd.DataFrame) -> list[str]:
     """What each team is called: its name, with the office in front where two offices use one name."""
     twice = teams["team"].duplicated(keep=False)
@@ -244,7 +174,7 @@ def content(lists: Lists, speaker: Speaker) -> dict[str, Any]:
     """Everything the lists say, as plain values; equal content gives an equal hash, and nothing of it is a clock time."""
     work, register = lists.worklist, lists.register
     reasons = [
-        [asdict(r) for r in lists.reasons.get(c, [])[:N_REASONS]] if s == "scored" else []
+        [vars(r) for r in lists.reasons.get(c, [])[:N_REASONS]] if s == "scored" else []
         for c, s in zip(work.rows["case_id"], work.rows["status"], strict=True)
     ]
     rows = _plain(work.rows)
@@ -302,9 +232,9 @@ def content_hash(made: dict[str, Any]) -> str:
     return hashlib.sha256(_canonical(kept).encode()).hexdigest()
 
 
-def write_content(made: dict[str, Any], revision: int, path: Path) -> None:
-    """Write the content with its revision and hash as one JSON file."""
-    path.write_text(_canonical({**made, "revision": revision, "content_sha256": content_hash(made)}) + "\n", "utf-8")
+def write_content(made: dict[str, Any], revision: int, sha256: str, path: Path) -> None:
+    """Write the content with its revision and its :func:`content_hash` as one JSON file."""
+    path.write_text(_canonical({**made, "revision": revision, "content_sha256": sha256}) + "\n", "utf-8")
 
 
 def read_content(path: Path) -> dict[str, Any]:

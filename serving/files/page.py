@@ -14,9 +14,9 @@ import pandas as pd
 from markupsafe import Markup
 
 from risk.priority import SECTIONS
-from serving.files.workbook import _OVERVIEW, _title, cover_lines, overview_cells
 from serving.language import Speaker, share_of_100
-from serving.worklist import ARROWS, N_REASONS, Lists, team_lines, team_names
+from serving.sentences import OVERVIEW, about_lines, fact_lines, overview_cells, review_line, team_lines, title
+from serving.worklist import ARROWS, N_REASONS, Lists, team_names
 
 _HEADS = ("rank", "case_id", "age", "duty", "chance", "reasons", "milestone", "change", "done")
 _HEAD_CLASS = {"case_id": "case"}
@@ -67,10 +67,11 @@ def pages(lists: Lists, words: pd.DataFrame, revision: int, speaker: Speaker) ->
     sections = {}
     for name, slug, team in zip(names, short, lists.worklist.teams.itertuples(), strict=True):
         mine = [cells[i] for i in place.get((team.office, team.team), [])]
-        sections[slug] = _team_section(name, slug, team, mine, lists, speaker, is_alone=len(names) == 1)
-    whole = _page(lists, list(sections.values()), "", names, short, revision, speaker)
+        both = [_team_section(name, slug, team, mine, lists, speaker, is_alone=alone) for alone in (False, True)]
+        sections[slug] = (both[0], both[1])
+    whole = _page(lists, [s for s, _ in sections.values()], "", names, short, revision, speaker)
     alone = {
-        slug: _page(lists, [sections[slug]], name, names, short, revision, speaker)
+        slug: _page(lists, [sections[slug][1]], name, names, short, revision, speaker)
         for name, slug in zip(names, short, strict=True)
     }
     return whole, alone
@@ -96,14 +97,17 @@ def _page(
         .get_template("worklist.html.j2")
         .render(
             language=speaker.language,
-            title=_title(lists, speaker),
+            title=title(lists, speaker),
             only=only,
             style=Markup(style),
             say=say,
             made_up=say("list.synthetic") if lists.register.is_synthetic else "",
-            cover=cover_lines(lists, revision, speaker),
+            purpose=say("list.purpose"),
+            warning=review_line(lists, speaker),
+            facts=fact_lines(lists, revision, speaker),
+            about=about_lines(lists, speaker),
             overview=overview,
-            overview_heads=[say(f"overview.{w}", horizon=lists.worklist.horizon_weeks) for w in _OVERVIEW],
+            overview_heads=[say(f"overview.{w}", horizon=lists.worklist.horizon_weeks) for w in OVERVIEW],
             sections=[Markup(s) for s in sections],
         )
     )
@@ -128,7 +132,7 @@ def _team_section(
             say=say,
             name=name,
             slug=slug,
-            title=_title(lists, speaker),
+            title=title(lists, speaker),
             made_up=say("list.synthetic") if lists.register.is_synthetic else "",
             purpose=say("list.purpose"),
             lines=team_lines(team, lists, speaker),
@@ -137,6 +141,7 @@ def _team_section(
             no_reasons=say("page_column.no_reasons"),
             left=[{"case_id": r.case_id, "why": say(f"left.{r.why}")} for r in left.itertuples()],
             left_intro=say("left.intro", last_week=work.last_week),
+            is_alone=is_alone,
             to_top="" if is_alone else say("list.to_top"),
         )
     )

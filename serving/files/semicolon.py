@@ -17,8 +17,8 @@ from serving.worklist import COLUMNS, Column
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
-def csv_bytes(rows: pd.DataFrame, headings: Sequence[str]) -> bytes:
-    """The rows (columns of ``COLUMNS``) as the bytes of a CSV file.
+def csv_lines(rows: pd.DataFrame, headings: Sequence[str]) -> list[str]:
+    """The heading and the rows (columns of ``COLUMNS``) as lines of a CSV file.
 
     Dates and numbers are written the Danish way whatever the language of the texts: Excel in Denmark reads the file.
     """
@@ -28,7 +28,12 @@ def csv_bytes(rows: pd.DataFrame, headings: Sequence[str]) -> bytes:
     writer.writerow([harmless(h) for h in headings])
     columns = [[_cell(v, c, speaker) for v in rows[c.name].tolist()] for c in COLUMNS]
     writer.writerows(zip(*columns, strict=True))
-    return b"\xef\xbb\xbf" + text.getvalue().encode("utf-8")
+    return text.getvalue().split("\r\n")[:-1]  # no cell holds a line break: see harmless()
+
+
+def csv_bytes(lines: Sequence[str]) -> bytes:
+    """Lines of :func:`csv_lines` as the bytes of a file, with the mark by which Excel knows UTF-8."""
+    return b"\xef\xbb\xbf" + "".join(f"{line}\r\n" for line in lines).encode("utf-8")
 
 
 def harmless(text: str) -> str:

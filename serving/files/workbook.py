@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, time
+from datetime import datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,15 @@ import xlsxwriter
 
 from serving.files.semicolon import harmless
 from serving.language import Speaker
-from serving.worklist import COLUMNS, Lists, headings, small_hidden, team_lines, team_names
+from serving.sentences import OVERVIEW, about_lines, fact_lines, overview_cells, review_line, team_lines, title
+from serving.worklist import COLUMNS, Column, Lists, team_names
 
-_ON_SHEET = tuple(c for c in COLUMNS if c.name not in ("week", "office", "team"))
+# Narrower than the CSV, so that a sheet can be read on paper: the reasons share a cell, and what the CSV adds is left out.
+_LEFT_OUT = ("week", "office", "team", "opened_on", "base_rate", "reason_2", "reason_3", "milestone_on")
+_REASONS = Column("reasons", "text", 52)
+_ON_SHEET = tuple(_REASONS if c.name == "reason_1" else c for c in COLUMNS if c.name not in _LEFT_OUT)
+_LINE_POINTS = 13
 _HEADER_ROW = 3
-_OVERVIEW = ("open", "duty", "overdue", "risk", "past_horizon", "shortfall", "timely")
 
 
 def write_workbook(lists: Lists, rows: pd.DataFrame, revision: int, path: Path, speaker: Speaker) -> None:
@@ -30,10 +34,10 @@ def write_workbook(lists: Lists, rows: pd.DataFrame, revision: int, path: Path, 
     """
     work = lists.worklist
     with xlsxwriter.Workbook(str(path), {"strings_to_formulas": False, "strings_to_urls": False}) as book:
-        title = _title(lists, speaker)
+        heading = title(lists, speaker)
         # Without a date of its own the workbook would carry the clock, and no two files would be equal.
-        created = datetime.combine(work.as_of, time(), tzinfo=UTC).replace(tzinfo=None)
-        book.set_properties({"title": title, "comments": speaker.say("list.purpose"), "created": created})
+        created = datetime.combine(work.as_of, time())
+        book.set_properties({"title": heading, "comments": speaker.say("list.purpose"), "created": created})
         formats = _formats(book, speaker)
         names = team_names(work.teams)
         sheets = sheet_names([speaker.say("list.cover"), *names])
@@ -63,11 +67,6 @@ def sheet_names(names: Sequence[str]) -> list[str]:
     return out
 
 
-def _title(lists: Lists, speaker: Speaker) -> str:
-    year, week = lists.worklist.week.split("-W")
-    return speaker.say("list.title_week", week=int(week), year=year)
-
-
 def _formats(book: Any, speaker: Speaker) -> dict[str, Any]:
     day = "dd-mm-yyyy" if speaker.language == "da" else "yyyy-mm-dd"
     cell = {"valign": "top", "border": 1, "border_color": "#D0D5D9", "font_size": 10}
@@ -81,7 +80,7 @@ def _formats(book: Any, speaker: Speaker) -> dict[str, Any]:
             {"bold": True, "text_wrap": True, "valign": "top", "bg_color": "#E4EAEE", "border": 1, "font_size": 10}
         ),
         "text": book.add_format({**cell, "text_wrap": True}),
-        "whole": book.add_format({**cell, "num_format": "0", "align": "right"}),
+        "whole": book.add_format({**cell, "num_format": "0;-0;", "align": "center"}),
         "decimal": book.add_format({**cell, "num_format": "0.0", "align": "right"}),
         "share": book.add_format({**cell, "num_format": "0%", "align": "right"}),
         "day": book.add_format({**cell, "num_format": day, "align": "left"}),
@@ -103,20 +102,23 @@ def _cover(
     work, say = lists.worklist, speaker.say
     sheet.hide_gridlines(2)
     sheet.set_column(0, 0, 34)
-    sheet.set_column(1, len(_OVERVIEW), 13)
-    sheet.write_string(0, 0, _title(lists, speaker), formats["title"])
+    sheet.set_column(1, len(OVERVIEW), 13)
+    sheet.write_string(0, 0, title(lists, speaker), formats["title"])
     row = 1
     if lists.register.is_synthetic:
         sheet.write_string(row, 0, say("list.synthetic"), formats["warning"])
         row += 1
-    for text in cover_lines(lists, revision, speaker):
-        sheet.merge_range(row, 0, row, len(_OVERVIEW), "", formats["line"])
+    warning = review_line(lists, speaker)
+    texts = [say("list.purpose"), *([warning] if warning else []), *about_lines(lists, speaker), say("list.legend")]
+    for text in [*texts, *fact_lines(lists, revision, speaker)]:
+        sheet.merge_range(row, 0, row, len(OVERVIEW), "", formats["line"])
         sheet.write_string(row, 0, text, formats["line"])
-        sheet.set_row(row, 15 * (1 + len(text) // 125))
+        sheet.set_row(row, 15 * (1 + len(text) // 140))
         row += 1
     row += 1
+    sheet.set_row(row, 2 * _LINE_POINTS + 4)
     sheet.write_string(row, 0, say("overview.team"), formats["head"])
-    for k, what in enumerate(_OVERVIEW):
+    for k, what in enumerate(OVERVIEW):
         sheet.write_string(row, k + 1, say(f"overview.{what}", horizon=work.horizon_weeks), formats["head"])
     for name, link, team in zip(names, sheets, work.teams.itertuples(), strict=True):
         row += 1
@@ -128,51 +130,21 @@ def _cover(
     _print_set_up(sheet, speaker)
 
 
-def cover_lines(lists: Lists, revision: int, speaker: Speaker) -> list[str]:
-    """What every reader must know of the lists, in sentences; also the head of the page."""
-    work, say, rules = lists.worklist, speaker.say, lists.duties.rules
-    out = [
-        say("list.purpose"),
-        say("list.chance_is", horizon=work.horizon_weeks),
-        say("band_why.text"),
-        say("list.effect"),
-        say("list.human"),
-        say("list.legend"),
-        say("list.earlier", last_week=work.last_week) if work.last_week else say("list.no_earlier"),
-        say("list.as_of", as_of=speaker.day(work.as_of)),
-        say(
-            "list.model",
-            model_version=work.model_version,
-            policy_version=work.policy.version,
-            rules=speaker.pick(rules.label),
-            revision=revision,
-        ),
-    ]
-    # From some weeks before the law changes, the list says so: the dates below may soon be wrong.
-    if rules.review_from is not None and (rules.review_from - work.as_of).days <= 91:
-        out.insert(1, speaker.pick(rules.review_why))
-    return out
-
-
-def overview_cells(team: Any, speaker: Speaker) -> list[str]:
-    """The counts of one team as an overview may show them."""
-    counts = (team.n_open, team.n_duty, team.n_overdue, team.n_risk + team.n_audit, team.n_past_horizon, team.shortfall)
-    enough = team.n_fell_due >= 5 and team.has_follow_ups
-    timely = speaker.percent(team.n_met / team.n_fell_due) if enough else "–"
-    return [*(small_hidden(int(n), speaker) for n in counts), timely]
-
-
 def _team_sheet(
     sheet: Any, name: str, team: Any, rows: pd.DataFrame, lists: Lists, speaker: Speaker, formats: dict[str, Any]
 ) -> None:
-    shown = headings(speaker, lists.worklist.horizon_weeks)[len(COLUMNS) - len(_ON_SHEET) :]
+    horizon = lists.worklist.horizon_weeks
+    rows = rows.assign(reasons=_joined_reasons(rows))
     mark = f" · {speaker.say('list.synthetic')}" if lists.register.is_synthetic else ""
-    sheet.write_string(0, 0, f"{name} · {_title(lists, speaker)}{mark}", formats["name"])
+    sheet.write_string(0, 0, f"{name} · {title(lists, speaker)}{mark}", formats["name"])
     sheet.write_string(1, 0, speaker.say("list.purpose"), formats["plain"])
-    for k, (column, heading) in enumerate(zip(_ON_SHEET, shown, strict=True)):
+    for k, column in enumerate(_ON_SHEET):
         sheet.set_column(k, k, column.width)
-        sheet.write_string(_HEADER_ROW, k, heading, formats["head"])
+        sheet.write_string(_HEADER_ROW, k, speaker.say(f"column.{column.name}", horizon=horizon), formats["head"])
         _write_column(sheet, k, column.kind, rows[column.name].tolist(), formats[column.kind])
+    sheet.set_row(_HEADER_ROW, 2 * _LINE_POINTS + 4)
+    for i, n_lines in enumerate(_lines_needed(rows), start=_HEADER_ROW + 1):
+        sheet.set_row(i, n_lines * _LINE_POINTS + 3)
     last = _HEADER_ROW + max(len(rows), 1)
     sheet.autofilter(_HEADER_ROW, 0, last, len(_ON_SHEET) - 1)
     sheet.freeze_panes(_HEADER_ROW + 1, 3)
@@ -180,6 +152,22 @@ def _team_sheet(
     for k, text in enumerate(_team_notes(lists, team, speaker)):
         sheet.write_string(last + 2 + k, 0, text)
     _print_set_up(sheet, speaker)
+
+
+def _joined_reasons(rows: pd.DataFrame) -> list[str]:
+    three = zip(rows["reason_1"], rows["reason_2"], rows["reason_3"], strict=True)
+    return ["\n".join(r for r in reasons if r) for reasons in three]
+
+
+def _lines_needed(rows: pd.DataFrame) -> list[int]:
+    """Lines of the tallest cell of each row: Excel does not always make room for wrapped text by itself."""
+    needed = [1] * len(rows)
+    for column in _ON_SHEET:
+        if column.kind == "text":
+            room = round(1.15 * column.width)  # letters are narrower than the digits a column is measured in
+            for i, text in enumerate(rows[column.name].tolist()):
+                needed[i] = max(needed[i], sum(1 + max(len(t) - 1, 0) // room for t in text.split("\n")))
+    return needed
 
 
 def _team_notes(lists: Lists, team: Any, speaker: Speaker) -> list[str]:
