@@ -19,6 +19,7 @@ from risk.outcomes import observe, read_outcome_definition
 from risk.register import Register, make_register
 from risk.scoring import entry_weeks
 from risk.snapshot import snapshot_rows
+from training.fairness import COLUMNS, MEASURES
 from training.plan import read_plan
 from training.report import Report, write_report
 from training.results import Backtest, GateResult, TrainingRun
@@ -26,6 +27,7 @@ from training.results import Backtest, GateResult, TrainingRun
 AS_OF = date(2026, 11, 16)
 LEARNERS = {"linear": 0.78, "baseline": 0.60, "longest_open": 0.55, "matured_only": 0.74, "censored_as_negative": 0.73}
 PROMISED = {"linear": 0.101, "baseline": 0.098, "matured_only": 0.02, "censored_as_negative": 0.03}
+GROUP_NUMBERS = [f"{m}{end}" for m in MEASURES for end in ("", "_low", "_high")]
 LANDMARKS = ("registration", "13", "26", "list")
 
 
@@ -96,8 +98,9 @@ def make_run(small_register: Register, small_bundle: Bundle) -> Callable[..., Tr
              "n_open": [40, 30], "n_exceeded": [12, 3], "thinned_to": [150, 120]}
         )  # fmt: skip
         fairness = pd.DataFrame(
-            {"attribute": ["sex", "sex"], "group": ["female", "male"], "n": [80.0, np.nan], "observed": [0.1, np.nan]}
-        )
+            [{"attribute": "sex", "group": "female", "n": 80, "n_exceed": 11, "note": "", **dict.fromkeys(GROUP_NUMBERS, 0.1)},
+             {"attribute": "sex", "group": "male", "note": "suppressed"}], columns=COLUMNS
+        )  # fmt: skip
         values: dict[str, Any] = {
             "plan": read_plan("default"),
             "as_of": AS_OF,

@@ -57,8 +57,10 @@ def train(
         check_folder(report_dir)
     in_service = champion()
     with share_bar() as told:
-        run = train_run(known, as_of, chosen_plan, champion=in_service, progress=told)
-        told("report and registration", 0.97)
+        run = train_run(
+            known, as_of, chosen_plan, champion=in_service, progress=lambda text, share: told(text, 0.95 * share)
+        )
+        told("report and registration", 0.95)
         published = publish(run, known, report_folder=report_dir, is_registered=not no_register)
     click.echo(json.dumps(as_facts(published), indent=1) if as_json else in_words(published))
 

@@ -199,9 +199,7 @@ def page(facts: dict[str, Any], pictures: list[Figure]) -> str:
 
     source = resources.files("training").joinpath("templates", "report.html").read_text("utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(
-        number=number, percent=percent, count=count, named=landmark_label, heading=heading, cell=cell
-    )
+    environment.filters.update(number=number, percent=percent, count=count, named=landmark_label)
     return environment.from_string(source).render(
         facts=facts,
         pictures={p.name: p for p in pictures},
@@ -318,25 +316,3 @@ def count(value: int | None, below: int = 5) -> str:
     ('12,345', '<5')
     """
     return f"<{below}" if value is None else f"{int(value):,}"
-
-
-def heading(column: str) -> str:
-    """A column's name as a heading.
-
-    >>> heading("n_exceeded"), heading("base_rate")
-    ('Cases exceeded', 'Base rate')
-    """
-    words = column.replace("_", " ").strip()
-    words = "cases " + words.removeprefix("n ") if words.startswith("n ") else "cases" if words == "n" else words
-    return words[:1].upper() + words[1:]
-
-
-def cell(value: Any, column: str) -> str:
-    """A cell of the table of groups: counts as counts, words as words, all else as numbers with three decimals."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, str):
-        return value
-    if column == "n" or column.startswith("n_"):
-        return "suppressed" if value is None else count(value)
-    return number(value, 3)

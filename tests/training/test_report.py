@@ -114,6 +114,13 @@ def test_counts_under_the_limit_are_suppressed_on_the_page_and_in_the_json(small
     assert "&lt;5 of them known to pass week 52" in page
 
 
+def test_a_suppressed_group_is_named_and_shows_no_number(page: str) -> None:
+    groups = page[page.index('id="fairness"') : page.index('id="gates"')]
+    (row,) = [r for r in groups.split("<tr") if ">male" in r]
+    assert "suppressed: a count under 5 would show" in row
+    assert "%" not in row
+
+
 def test_synthetic_cases_are_marked_at_the_top(page: str) -> None:
     assert page.index("Synthetic cases.") < page.index("In short")
 
