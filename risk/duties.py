@@ -142,9 +142,8 @@ def _held(
     # On standby the doctor or hospital is asked instead of the person: any kind of follow-up meets the duty.
     meets = on_standby[position] | accepted[category[position], fact.values.astype(np.int64)]
     counts = alive[position] & (fact.known_on < day) & meets
-    position, held_on = position[counts], fact.known_on[counts]
-    again = np.append(False, (position[1:] == position[:-1]) & (held_on[1:] == held_on[:-1]))
-    return position[~again], held_on[~again]
+    once = np.flatnonzero(counts)[np.unique(fact.keys[counts], return_index=True)[1]]  # two on one day are one
+    return position[once], fact.known_on[once]
 
 
 def _span_days(

@@ -1,0 +1,130 @@
+"""What a reader of the lists is told in sentences: how to read them, how the week looks for a team, and small counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from risk.priority import SECTIONS
+from serving.language import Speaker
+from serving.worklist import Lists
+
+LEAST_SHOWN = 5
+OVERVIEW = ("open", "duty", "overdue", "risk", "past_horizon", "shortfall", "timely")
+REVIEW_DAYS = 91
+
+
+def title(lists: Lists, speaker: Speaker) -> str:
+    """The heading of the week."""
+    year, week = lists.worklist.week.split("-W")
+    return speaker.say("list.title_week", week=int(week), year=year)
+
+
+def about_lines(lists: Lists, speaker: Speaker) -> list[str]:
+    """How the list is to be read, and what it does not say."""
+    horizon = lists.worklist.horizon_weeks
+    return [
+        speaker.say("list.chance_is", horizon=horizon),
+        speaker.say("band_why.text"),
+        speaker.say("list.effect"),
+        speaker.say("list.human"),
+    ]
+
+
+def fact_lines(lists: Lists, revision: int, speaker: Speaker) -> list[str]:
+    """When, with what and compared with what the lists were made."""
+    work, say = lists.worklist, speaker.say
+    return [
+        say("list.as_of", as_of=speaker.day(work.as_of)),
+        say("list.earlier", last_week=work.last_week) if work.last_week else say("list.no_earlier"),
+        say(
+            "list.model",
+            model_version=work.model_version,
+            policy_version=work.policy.version,
+            rules=speaker.pick(lists.duties.rules.label),
+            revision=revision,
+        ),
+    ]
+
+
+def review_line(lists: Lists, speaker: Speaker) -> str:
+    """A warning from a quarter before the law changes: the dates of the duties may soon be wrong; else empty."""
+    rules = lists.duties.rules
+    is_near = rules.review_from is not None and (rules.review_from - lists.worklist.as_of).days <= REVIEW_DAYS
+    return speaker.pick(rules.review_why) if is_near else ""
+
+
+def overview_cells(team: Any, speaker: Speaker) -> list[str]:
+    """The counts of one team as an overview may show them, in the order of ``OVERVIEW``."""
+    counts = (team.n_open, team.n_duty, team.n_overdue, team.n_risk + team.n_audit, team.n_past_horizon, team.shortfall)
+    enough = team.n_fell_due >= LEAST_SHOWN and team.has_follow_ups
+    timely = speaker.percent(team.n_met / team.n_fell_due) if enough else "–"
+    return [*(small_hidden(int(n), speaker) for n in counts), timely]
+
+
+def team_lines(team: Any, lists: Lists, speaker: Speaker) -> list[str]:
+    """What the week looks like for one team, in sentences; ``team`` is a row of ``worklist.teams``."""
+    work, rules = lists.worklist, lists.duties.rules
+    say, capacity = speaker.say, work.policy.capacity
+    unit = say(f"unit.{capacity.unit}")
+    out = []
+    if rules.first_weeks is None:
+        out.append(say("lines.no_rules"))
+    else:
+        out.append(say("lines.duties", n_duty=team.n_duty, n_overdue=team.n_overdue))
+    if team.capacity:
+        whole = speaker.number(team.capacity, 0 if float(team.capacity).is_integer() else 1)
+        out.append(say("lines.places", capacity=whole, unit=unit, risk_places=team.risk_places))
+    else:
+        out.append(say("lines.no_capacity", horizon=work.horizon_weeks))
+    if team.shortfall and team.capacity:
+        out.append(say("lines.shortfall", shortfall=team.shortfall))
+    if rules.first_weeks is not None:
+        out += _timeliness_lines(team, lists, speaker)
+    return [*out, *_account_lines(team, lists, speaker)]
+
+
+def _timeliness_lines(team: Any, lists: Lists, speaker: Speaker) -> list[str]:
+    weeks, rules, say = lists.worklist.policy.timeliness.weeks, lists.duties.rules, speaker.say
+    if not team.has_follow_ups:
+        first = say("lines.untracked")
+    elif team.n_fell_due:
+        share = speaker.percent(team.n_met / team.n_fell_due)
+        first = say("lines.timely", weeks=weeks, share=share, n_met=team.n_met, n_fell_due=team.n_fell_due)
+    else:
+        first = say("lines.timely_none", weeks=weeks)
+    return [
+        first,
+        say(f"lines.basis_{rules.basis}", rules=speaker.pick(rules.label), source=speaker.pick(rules.source)),
+    ]
+
+
+def _account_lines(team: Any, lists: Lists, speaker: Speaker) -> list[str]:
+    policy, say = lists.worklist.policy, speaker.say
+    n_excluded = {e.fact: int(getattr(team, f"n_excluded_{e.fact}")) for e in policy.exclusions}
+    n_listed = sum(int(getattr(team, f"n_{s}")) for s in SECTIONS)
+    out = [
+        say(
+            "lines.account",
+            n_open=team.n_open,
+            n_listed=n_listed,
+            n_cooling=team.n_cooling,
+            n_remainder=team.n_remainder,
+            n_excluded=sum(n_excluded.values()),
+        )
+    ]
+    if any(n_excluded.values()):
+        counts = {f"n_{f}": n_excluded.get(f, 0) for f in ("objection", "standby", "protected_address")}
+        out.append(say("lines.excluded", **counts))
+    if team.n_excluded_due:
+        out.append(say("lines.excluded_due", n_excluded_due=team.n_excluded_due))
+    if team.n_audit:
+        out.append(say("lines.audit", n_audit=team.n_audit))
+    lifts = sorted({m.lift for m in policy.milestones if m.lift})
+    if lifts:
+        out.append(say("lines.lift", lift=" / ".join(speaker.number(100 * v, 0) for v in lifts)))
+    return out
+
+
+def small_hidden(n: int, speaker: Speaker) -> str:
+    """A count for an overview that leaves the desk: 1 to 4 are hidden."""
+    return speaker.say("overview.hidden") if 0 < n < LEAST_SHOWN else speaker.number(n)
