@@ -1,13 +1,18 @@
-"""A progress bar for whatever takes longer than two seconds; silent when nobody watches a terminal."""
+"""A progress bar for whatever takes longer than two seconds; silent when nobody watches a terminal.
+
+One bar at a time: work that is a step of other work, which has a bar already, shows none of its own.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import contextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
 PATIENCE_SECONDS = 2.0
+_one_bar = threading.Lock()
 
 
 def progress(steps: Iterable[T], text: str, total: int | None = None) -> Iterator[T]:
@@ -27,27 +32,42 @@ def progress(steps: Iterable[T], text: str, total: int | None = None) -> Iterato
     >>> list(progress([1, 2, 3], "counting"))
     [1, 2, 3]
     """
+    if total is None and isinstance(steps, Sized):
+        total = len(steps)
+    with _bar(text, total) as advance:
+        for step in steps:
+            yield step
+            advance()
+
+
+@contextmanager
+def working(text: str) -> Iterator[None]:
+    """Show that work is going on that has no steps to count, once it has taken two seconds."""
+    with _bar(text, None):
+        yield
+
+
+@contextmanager
+def _bar(text: str, total: int | None) -> Iterator[Callable[[], None]]:
+    """A bar that appears when it has to, and the function that moves it one step on."""
     from rich.console import Console
 
     console = Console(stderr=True)
-    if not console.is_terminal:
-        yield from steps
+    if not console.is_terminal or not _one_bar.acquire(blocking=False):
+        yield lambda: None
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    if total is None and isinstance(steps, Sized):
-        total = len(steps)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    bar = Progress(*columns, console=console, transient=True)
+    counted = (BarColumn(), MofNCompleteColumn()) if total is not None else (SpinnerColumn(),)
+    bar = Progress(TextColumn("{task.description}"), *counted, TimeElapsedColumn(), console=console, transient=True)
     task = bar.add_task(text, total=total)
     start = threading.Timer(PATIENCE_SECONDS, bar.start)
     start.daemon = True
     start.start()
     try:
-        for step in steps:
-            yield step
-            bar.advance(task)
+        yield lambda: bar.advance(task)
     finally:
         start.cancel()
         start.join()
         bar.stop()
+        _one_bar.release()

@@ -22,9 +22,9 @@ from risk.intake.facts import add_wide_facts, read_facts
 from risk.intake.mapping import Mapping, read_mapping, shipped_mappings
 from risk.intake.pseudonym import KEY_VARIABLE, checked_key, key_from
 from risk.intake.reading import Part, read_parts
-from risk.intake.report import Counts, Finding, LoadReport, file_loads, findings_of
+from risk.intake.report import Counts, Finding, LoadReport, counted, file_loads, findings_of
 from risk.intake.rows import Rows, joined, rejected_rows
-from risk.progress import progress
+from risk.progress import working
 from risk.register import Register, make_register, write_register
 
 __all__ = [
@@ -82,7 +82,12 @@ def intake(
         if key is None:
             raise ConfigError(f"mapping {mapping.name!r} reads CPR numbers and needs a key; set {KEY_VARIABLE}")
         checked_key(key)
-    parts = [part for path in progress(files, "reading extracts") for part in read_parts(Path(path), mapping)]
+    with working("reading the extract"):
+        return _intake(mapping, [Path(path) for path in files], key, extract_on)
+
+
+def _intake(mapping: Mapping, files: list[Path], key: bytes | None, extract_on: date | None) -> IntakeResult:
+    parts = [part for path in files for part in read_parts(path, mapping)]
     cases, facts = _by_kind(parts)
     log = Log()
     load = read_cases(cases, mapping, key, extract_on, log)
@@ -90,7 +95,7 @@ def intake(
     long_facts = read_facts(facts, load, mapping, log)
     kept = load.rows.kept
     if not kept.any():
-        raise IntakeError(f"no case could be kept of {len(kept)} rows read{_why_none(load.rows)}")
+        raise IntakeError(f"no case could be kept of {counted(len(kept), 'row')} read{_why_none(load.rows)}")
     register = make_register(
         load.frame[kept].reset_index(drop=True),
         _all_facts(long_facts[facts.kept], load),
@@ -121,7 +126,8 @@ def write_intake(result: IntakeResult, folder: str | Path) -> None:
         "load_report.json": result.report.as_json(),
         "rejected.csv": rejected,
     }
-    write_register(result.register, Path(folder), extra_files=files)
+    with working("writing the register"):
+        write_register(result.register, Path(folder), extra_files=files)
 
 
 def _by_kind(parts: list[Part]) -> tuple[Rows, Rows]:
@@ -135,7 +141,8 @@ def _by_kind(parts: list[Part]) -> tuple[Rows, Rows]:
 
 def _why_none(cases: Rows) -> str:
     found = [*findings_of("rejected", cases), *findings_of("later", cases)]
-    return f": {'; '.join(f'{f.what} ({f.n} rows, {f.where()})' for f in found[:3])}" if found else ""
+    why = [f"{f.what} ({counted(f.n, 'row')}, {f.where()})" for f in found[:3]]
+    return f": {'; '.join(why)}" if why else ""
 
 
 def _all_facts(long_facts: pd.DataFrame, load: CaseLoad) -> pd.DataFrame:

@@ -50,6 +50,7 @@ def command(
     --allow-rejected lets that many pass.
     """
     from risk.intake import intake, key_from, read_mapping, write_intake
+    from risk.intake.report import counted
 
     read = read_mapping(mapping)
     key = key_from() if read.needs_cpr_key else None
@@ -59,11 +60,13 @@ def command(
     if as_json:
         click.echo(report.as_json(), nl=False)
     else:
-        click.echo(f"{report.n_cases} cases and {report.n_facts} facts, as known before {report.extract_on}: {out}")
+        click.echo(
+            f"{counted(report.n_cases, 'case')} and {counted(report.n_facts, 'fact')}, as known before {report.extract_on}: {out}"
+        )
         for kind, counts in (("cases", report.cases), ("facts", report.facts)):
             if counts.read:
                 click.echo(
-                    f"{kind}: {counts.read} rows read, {counts.kept} kept, {counts.rejected} rejected, "
+                    f"{kind}: {counted(counts.read, 'row')} read, {counts.kept} kept, {counts.rejected} rejected, "
                     f"{counts.duplicates} duplicates, {counts.totals} totals, {counts.later} not known yet"
                 )
         click.echo(f"report: {out / 'load_report.md'}")
@@ -71,6 +74,6 @@ def command(
         why = "; ".join(f"{f.what} ({f.n}: {f.where()})" for f in report.rejected[:3])
         more = f"; {len(report.rejected) - 3} more reasons" if len(report.rejected) > 3 else ""
         raise IntakeError(
-            f"{report.n_rejected} rows were rejected: {why}{more}. The others are in {out}; read load_report.md and "
+            f"{counted(report.n_rejected, 'row')} rejected: {why}{more}. The others are in {out}; read load_report.md and "
             f"rejected.csv there, mend the extract, or let them pass with --allow-rejected {report.n_rejected}"
         )

@@ -144,7 +144,7 @@ class LoadReport:
             "# Load report",
             "",
             f"Mapping `{self.mapping}` version {self.mapping_version}. The extract holds what was recorded before "
-            f"{self.extract_on}. The register has {self.n_cases} cases and {self.n_facts} facts.{made}",
+            f"{self.extract_on}. The register has {counted(self.n_cases, 'case')} and {counted(self.n_facts, 'fact')}.{made}",
             "",
             *_table(
                 "Rows", ("", *Counts.__dataclass_fields__), [("cases", *_row(self.cases)), ("facts", *_row(self.facts))]
@@ -200,6 +200,11 @@ def _table(title: str, head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> li
 def _findings(title: str, lead: str, findings: list[Finding]) -> list[str]:
     table = _table(title, ("what", "rows", "where"), [(f.what, f.n, f.where(most=10)) for f in findings])
     return [*table[:2], *([lead, ""] if lead else []), *table[2:]] if table else []
+
+
+def counted(n: int, what: str) -> str:
+    """``1 row``, ``2 rows``."""
+    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def file_loads(*kinds: Rows) -> list[FileLoad]:

@@ -261,7 +261,7 @@ BAD_FILES = {
     "has headings but no rows": f"{HEADINGS}\n".encode(),
     "quotes in row 2 do not pair": f'{HEADINGS}\n"{GOOD}\n{CLOSED}\n'.encode(),
     "both hold 'sagsnr'": f"{HEADINGS};Sagsnummer\n{GOOD};A1\n".encode(),
-    "no case could be kept of 1 rows read": f"{HEADINGS}\nA1\n".encode(),
+    "no case could be kept of 1 row read": f"{HEADINGS}\nA1\n".encode(),
     "hold facts but no cases": f"{FACT_HEADINGS}\nA1;12-03-2026;standby;J\n".encode(),
 }
 
@@ -291,6 +291,17 @@ def test_without_a_long_enough_key_cpr_numbers_are_not_read(tmp_path: Path) -> N
     for key in (None, b"k" * 31):
         with pytest.raises(ConfigError):
             intake("danish_kmd", [tmp_path / "nowhere.csv"], key=key, extract_on=EXTRACT_ON)
+
+
+def test_an_encoding_stated_in_the_mapping_comes_before_what_could_be_guessed(tmp_path: Path) -> None:
+    mapping = read_mapping("danish_kmd")
+    (tmp_path / "sager.csv").write_bytes(f"{HEADINGS}\n{GOOD.replace('Nordby', 'Ærø')}\n".encode("cp865"))
+    in_dos = mapping.model_copy(update={"reading": mapping.reading.model_copy(update={"encoding": "cp865"})})
+    result = intake(in_dos, [tmp_path / "sager.csv"], key=KEY, extract_on=EXTRACT_ON)
+    assert result.register.cases["office"].tolist() == ["Ærø"]
+    in_utf8 = mapping.model_copy(update={"reading": mapping.reading.model_copy(update={"encoding": "utf-8"})})
+    with pytest.raises(IntakeError, match="is not in utf-8, the encoding its mapping states"):
+        intake(in_utf8, [tmp_path / "sager.csv"], key=KEY, extract_on=EXTRACT_ON)
 
 
 # ---- mappings -------------------------------------------------------------------------------------------------------------
@@ -377,7 +388,7 @@ def test_the_command_prints_the_report_as_json(tmp_path: Path) -> None:
 def test_the_command_ends_with_an_error_when_rows_were_rejected(tmp_path: Path, reason: str) -> None:
     out, error, _ = _run(tmp_path, GOOD, BAD_ROWS[reason])
     assert isinstance(error, IntakeError)
-    assert f"1 rows were rejected: {reason} (1: sager.csv row 3)" in str(error)
+    assert f"1 row rejected: {reason} (1: sager.csv row 3)" in str(error)
     assert len(read_register(out)) == 1
 
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from risk import progress as module
-from risk.progress import progress
+from risk.progress import progress, working
 
 
 def test_without_a_terminal_nothing_is_printed(
@@ -38,3 +38,15 @@ def test_a_mistake_in_the_work_is_passed_on() -> None:
 
     with pytest.raises(KeyError, match="broken"):
         list(progress(steps(), "counting"))
+
+
+def test_work_within_work_shows_one_bar(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    with working("outer"):
+        assert [time.sleep(0.05) or n for n in progress(range(2), "inner")] == [0, 1]
+    printed = capsys.readouterr().err
+    assert "outer" in printed
+    assert "inner" not in printed
+    assert list(progress(range(2), "inner")) == [0, 1]  # and the next work may have its own again
