@@ -142,8 +142,13 @@ def backtest(
 
 def empty(note: str) -> Backtest:
     """A backtest that could not be made, and why."""
-    columns = (_METRIC_COLUMNS, _CALIBRATION_COLUMNS, _LIST_COLUMNS, _SPLIT_COLUMNS)
-    return Backtest(*(pd.DataFrame(columns=c) for c in columns), note=note)
+    return Backtest(
+        metrics=pd.DataFrame(columns=_METRIC_COLUMNS),
+        calibration=pd.DataFrame(columns=_CALIBRATION_COLUMNS),
+        lists=pd.DataFrame(columns=_LIST_COLUMNS),
+        splits=pd.DataFrame(columns=_SPLIT_COLUMNS),
+        note=note,
+    )
 
 
 class _Origin:
@@ -230,8 +235,8 @@ class _Origin:
                 p = self.p[name][at]
                 scored = np.isfinite(p)  # a case that misses what scoring requires is listed by deadline, not by score
                 used = cell if scored.all() else _narrowed(cell, scored)
-                others = (self.p[o][at][scored] for o in (BASELINE, RULE))
-                draws = judging.draw_metrics(used, p[scored], *others, plan.capacity.share)
+                baseline, rule = self.p[BASELINE][at][scored], self.p[RULE][at][scored]
+                draws = judging.draw_metrics(used, p[scored], baseline, rule, plan.capacity.share)
                 detail.draws[self.day, landmark, name] = draws
                 rows, horizon = at[scored], float(plan.outcome.horizon_weeks)
                 found = metrics.calibration(
@@ -292,12 +297,12 @@ class _Origin:
 
 def over_origins(by_origin: pd.DataFrame, detail: Detail) -> pd.DataFrame:
     """The mean over origins of every number, with the interval of that mean: persons drawn within each origin."""
-    made = []
-    for (landmark, learner, metric), table in by_origin.groupby(["landmark", "learner", "metric"], sort=False):
-        draws = [detail.draws[o, landmark, learner][metric] for o in table["origin"]]
-        row = {"landmark": landmark, "learner": learner, "metric": metric}
-        row |= judging.mean_of(str(metric), draws)
-        made.append(row | {"n": int(table["n"].sum()), "n_exceed": int(table["n_exceed"].sum()), "origin": pd.NaT})
+    made: list[dict[str, object]] = []
+    for keys, table in by_origin.groupby(["landmark", "learner", "metric"], sort=False):
+        landmark, learner, metric = map(str, keys)
+        found = judging.mean_of(metric, [detail.draws[o, landmark, learner][metric] for o in table["origin"]])
+        counts = {"n": int(table["n"].sum()), "n_exceed": int(table["n_exceed"].sum())}
+        made.append({"origin": pd.NaT, "landmark": landmark, "learner": learner, "metric": metric, **found, **counts})
     return pd.DataFrame(made, columns=_METRIC_COLUMNS)
 
 

@@ -7,6 +7,8 @@ are joined here and nowhere else. Small groups are suppressed, or named without 
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -86,7 +88,7 @@ def age_band(age: Floats, edges: tuple[int, ...]) -> npt.NDArray[np.str_]:
     >>> age_band(np.array([22.0, 30.0, 64.0, np.nan]), (30, 60)).tolist()
     ['under 30', '30-59', '60 and over', 'unknown']
     """
-    names = [f"under {edges[0]}", *(f"{a}-{b - 1}" for a, b in zip(edges, edges[1:], strict=False))]
+    names = [f"under {edges[0]}", *(f"{a}-{b - 1}" for a, b in pairwise(edges))]
     names += [f"{edges[-1]} and over", "unknown"]
     code = np.where(np.isnan(age), len(edges) + 1, np.searchsorted(edges, age, side="right"))
     return np.array(names)[code]

@@ -27,7 +27,7 @@ class Landmarks(_Checked):
     """Case ages (weeks since opening) at which cases are learned from and judged."""
 
     at: tuple[Landmark, ...] = ("registration", 4, 8, 13, 22, 26, 39)
-    max_rows: int | None = Field(None, ge=100)
+    max_rows: int | None = Field(default=None, ge=100)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -49,7 +49,7 @@ class Features(_Checked):
 class Learners(_Checked):
     """Which learners compete for the service, simplest first, and which are only shown beside them."""
 
-    candidates: tuple[str, ...] = Field(("linear", "hazard"), min_length=1)
+    candidates: tuple[str, ...] = Field(default=("linear", "hazard"), min_length=1)
     shown: tuple[str, ...] = ("baseline", "longest_open", "matured_only", "censored_as_negative")
     params: dict[str, dict[str, Any]] = {}
 
@@ -57,31 +57,31 @@ class Learners(_Checked):
 class Calibration(_Checked):
     """Recalibration on the newest cohorts followed to the horizon."""
 
-    weeks: int = Field(52, ge=4, le=520)
-    folds: int = Field(2, ge=2, le=10)
-    least_each: int = Field(30, ge=5)
+    weeks: int = Field(default=52, ge=4, le=520)
+    folds: int = Field(default=2, ge=2, le=10)
+    least_each: int = Field(default=30, ge=5)
 
 
 class BacktestPlan(_Checked):
     """Retraining as it would have happened, and the weeks it is judged on."""
 
-    origins: int = Field(3, ge=1, le=20)
-    spacing_weeks: int = Field(26, ge=1)
-    window_weeks: int = Field(26, ge=1)
+    origins: int = Field(default=3, ge=1, le=20)
+    spacing_weeks: int = Field(default=26, ge=1)
+    window_weeks: int = Field(default=26, ge=1)
     at: tuple[date, ...] = ()
-    least_history_weeks: int = Field(78, ge=1)
-    least_rows: int = Field(100, ge=10)
-    least_exceeded: int = Field(20, ge=2)
-    mondays: int = Field(3, ge=1, le=60)
-    draws: int = Field(200, ge=20, le=10_000)
-    bins: int = Field(10, ge=2, le=50)
+    least_history_weeks: int = Field(default=78, ge=1)
+    least_rows: int = Field(default=100, ge=10)
+    least_exceeded: int = Field(default=20, ge=2)
+    mondays: int = Field(default=3, ge=1, le=60)
+    draws: int = Field(default=200, ge=20, le=10_000)
+    bins: int = Field(default=10, ge=2, le=50)
 
 
 class Capacity(_Checked):
     """How many cases a week's list can hold: a share of the open cases, or a number per team."""
 
     share: Share = 0.10
-    per_team: int | None = Field(None, ge=1)
+    per_team: int | None = Field(default=None, ge=1)
 
     def places(self, n_open: int) -> int:
         """Places on the list of a team with so many open cases."""
@@ -91,30 +91,30 @@ class Capacity(_Checked):
 class Gates(_Checked):
     """Limits of the gates; their sources stand in the shipped plan."""
 
-    least_auc_gain: float = Field(0.02, ge=0, le=0.5)
-    slope_low: float = Field(0.8, gt=0, lt=1)
-    slope_high: float = Field(1.25, gt=1)
-    most_off: float = Field(0.03, gt=0, lt=0.5)
-    rows_checked: int = Field(500, ge=10)
+    least_auc_gain: float = Field(default=0.02, ge=0, le=0.5)
+    slope_low: float = Field(default=0.8, gt=0, lt=1)
+    slope_high: float = Field(default=1.25, gt=1)
+    most_off: float = Field(default=0.03, gt=0, lt=0.5)
+    rows_checked: int = Field(default=500, ge=10)
     least_rows_kept: Share = 0.9
-    most_auc: float = Field(0.87, gt=0.5, le=1)
-    most_auc_of_one: float = Field(0.80, gt=0.5, le=1)
+    most_auc: float = Field(default=0.87, gt=0.5, le=1)
+    most_auc_of_one: float = Field(default=0.80, gt=0.5, le=1)
 
 
 class Fairness(_Checked):
     """Groups of the fairness step."""
 
     age_bands: tuple[int, ...] = (30, 40, 50, 60)
-    suppressed_below: int = Field(5, ge=1)
-    too_few_below: int = Field(50, ge=5)
+    suppressed_below: int = Field(default=5, ge=1)
+    too_few_below: int = Field(default=50, ge=5)
 
 
 class Plan(_Checked):
     """One training run as planned; see ``plans/default.toml`` for what each part means."""
 
-    name: str = Field("default", min_length=1)
-    version: str = Field("1", min_length=1)
-    seed: int = Field(52, ge=0)
+    name: str = Field(default="default", min_length=1)
+    version: str = Field(default="1", min_length=1)
+    seed: int = Field(default=52, ge=0)
     champion: str = "auto"
     outcome: OutcomeDefinition
     landmarks: Landmarks = Landmarks()

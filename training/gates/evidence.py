@@ -6,13 +6,26 @@ from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
-import pandas as pd
 
 from models.bundle import Bundle
 from risk.register import Register
 from training.fit import Material
 from training.plan import Plan
 from training.results import Backtest
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A metric at a landmark: mean over origins and its 95 % interval."""
+
+    landmark: str
+    value: float
+    low: float
+    high: float
+
+    @property
+    def at(self) -> str:
+        return named(self.landmark)
 
 
 @dataclass(frozen=True)
@@ -44,19 +57,19 @@ class Evidence:
     backtest: Backtest
     champion: Bundle | None = None
 
-    def over_origins(self, metric: str, learner: str | None = None) -> pd.DataFrame:
-        """Mean over origins by landmark (``value, low, high``), indexed by landmark, weekly lists left out."""
+    def over_origins(self, metric: str, learner: str | None = None) -> list[Reading]:
+        """Mean over origins at each landmark where it is defined, weekly lists left out."""
         table = self.backtest.metrics
         if table.empty:
-            return pd.DataFrame(columns=["value", "low", "high"])
+            return []
         chosen = table[
             (table["metric"] == metric)
             & (table["learner"] == (learner or self.learner))
             & table["origin"].isna()
             & (table["landmark"] != "list")
         ]
-        found = chosen.set_index("landmark")[["value", "low", "high"]]
-        return found[np.isfinite(found["value"].to_numpy(dtype=np.float64))]
+        columns = [chosen[c].tolist() for c in ("landmark", "value", "low", "high")]
+        return [Reading(str(m), *map(float, v)) for m, *v in zip(*columns, strict=True) if np.isfinite(v[0])]
 
 
 def named(landmark: str) -> str:

@@ -60,8 +60,8 @@ def without_future(register: Register, rows: LandmarkRows) -> Register:
     cases = register.cases.iloc[rows.snapshot.position].reset_index(drop=True)
     afterwards = [n for n, a in schema.case_attributes().items() if a.known == "closing" and n in cases.columns]
     old_names = cases["case_id"]
-    cases = cases.drop(columns=afterwards).assign(case_id=names, closed_on=pd.NaT, close_reason=None)
-    cases["closed_on"] = cases["closed_on"].astype("datetime64[us]")
+    not_yet = np.full(len(cases), np.datetime64("NaT", "us"))
+    cases = cases.drop(columns=afterwards).assign(case_id=names, closed_on=not_yet, close_reason=None)
     key = pd.DataFrame({"case_id": old_names, "row": names, "as_of": rows.snapshot.as_of})
     facts = register.facts.merge(key, on="case_id")
     facts = facts[facts["known_on"] < facts["as_of"]]
