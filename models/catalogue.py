@@ -25,6 +25,9 @@ LEARNERS = {
     "longest_open": Entry("models.baseline", "LongestOpenFirst", champion=False),
     "linear": Entry("models.linear", "LinearHazard", champion=True),
     "hazard": Entry("models.hazard", "BoostedHazard", champion=True),
+    "stacked": Entry("models.stacked", "Stacked", champion=True),
+    "direct": Entry("models.direct", "Direct", champion=True),
+    "additive": Entry("models.additive", "Additive", champion=True),
     "matured_only": Entry("models.naive", "MaturedOnly", champion=False),
     "censored_as_negative": Entry("models.naive", "CensoredAsNegative", champion=False),
 }

@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
 from models.columns import Columns, row_hash
@@ -135,6 +135,11 @@ class Learner(BaseEstimator):
         self._adopt(columns)
         self._fit(rows)
         return self
+
+    def refitted(self, rows: Rows) -> Self:
+        """A copy fitted on other rows with what was tuned on these (penalties, number of trees) kept: for cross-fitting."""
+        copy: Self = clone(self)
+        return copy.fit_rows(self.columns_, rows)
 
     def survival(self, X: pd.DataFrame, weeks: npt.ArrayLike, entry: npt.ArrayLike | None = None) -> FloatArray:
         """P(open after each of ``weeks`` | open at ``entry``).

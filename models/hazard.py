@@ -4,7 +4,7 @@ r"""A boosted hazard: trees on top of the baseline hazard, with effects that may
 
 ``lambda_k`` is the baseline hazard of period ``k`` and enters as an offset; ``F`` is a sum of trees that sees the
 features, the age ``e`` at which they were measured, and the band ``b(k)`` that the period lies in. Periods are fine
-(about 14) where the baseline needs it; bands are coarse (about 4) where an effect may change. Inside a band a case
+(about 14) where the baseline needs it; bands are coarse (about 3) where an effect may change. Inside a band a case
 contributes one Poisson count with the expected number of closings ``sum_k f_k lambda_k`` as exposure, which is exactly
 the likelihood of all its periods: fine periods cost no rows, and late entry costs none either.
 """
@@ -12,11 +12,22 @@ the likelihood of all its periods: fine periods cost no rows, and late entry cos
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
+from sklearn.base import clone
 
-from models.boosting import boost, from_text, make_dataset, raw_score, to_text, tree_shap
+from models.boosting import (
+    Repeated,
+    boost,
+    from_text,
+    held_out_scores,
+    make_dataset,
+    raw_score,
+    settle,
+    to_text,
+    tree_shap,
+)
 from models.contract import HORIZONS, FloatArray, IntArray, Learner, Rows
 from models.folds import fold_of_group
 from models.periods import (
@@ -34,7 +45,7 @@ from models.periods import (
 
 CHUNK = 65536
 LARGEST = 30.0
-FEW_ROWS = 6000
+FEW_ROWS = 20_000
 
 
 class BoostedHazard(Learner):
@@ -57,6 +68,7 @@ class BoostedHazard(Learner):
     periods_, band_ : the periods, and the band of each, (K,)
     offset_ : log baseline hazard, (K,)
     booster_, n_trees_ : the trees
+    slope_, level_ : by how much their sum is drawn in, and what is added to all log hazards, from held-out persons
     """
 
     name: ClassVar[str] = "hazard"
@@ -66,10 +78,10 @@ class BoostedHazard(Learner):
         self,
         horizons: Sequence[float] = HORIZONS,
         n_periods: int = 14,
-        n_bands: int = 4,
-        n_estimators: int = 300,
-        learning_rate: float = 0.06,
-        num_leaves: int = 15,
+        n_bands: int = 3,
+        n_estimators: int = 400,
+        learning_rate: float = 0.05,
+        num_leaves: int = 8,
         min_closings: float = 10.0,
         reg_lambda: float = 5.0,
         feature_fraction: float = 0.5,
@@ -97,16 +109,23 @@ class BoostedHazard(Learner):
         self.offset_ = baseline_log_hazard(rows, seen, self.periods_)
         self.band_ = choose_bands(seen, self.n_bands)
         row, band, expected, closed = count_by_band(seen, self.offset_, self.band_)
-        extra = np.column_stack([rows.entry[row], band.astype(np.float64)])
-        params = self._params()
-        data = make_dataset(
-            rows.matrix, row, extra, closed, rows.weight[row], np.log(expected), self.columns_.categories, params
-        )
+        counted = Repeated(rows.matrix, row, np.column_stack([rows.entry[row], band.astype(np.float64)]))
+        params, weight = self._params(), rows.weight[row]
+        data = make_dataset(counted, closed, weight, np.log(expected), self.columns_.categories, params)
         folds = holdouts(rows.group[row], len(rows), self.random_state) if self.patience else []
-        self.booster_, self.n_trees_ = boost(data, params, self.n_estimators, folds, self.patience)
-        # Few and careful trees leave the mean a little off; the baseline is set so that expected closings are those seen.
-        eta = self.log_hazards(rows.matrix, rows.entry, float(self.periods_.edges[-1]))
-        self.offset_ = self.offset_ + closings_over_expected(rows, seen, eta)
+        boosted = boost(data, params, self.n_estimators, folds, self.patience)
+        self.booster_, self.n_trees_, self.slope_ = boosted.booster, boosted.n_trees, 1.0
+        self.level_ = 0.0
+        if folds:
+            at, score = held_out_scores(boosted, counted, folds, self.n_jobs)
+            self.level_, self.slope_ = settle(score, np.log(expected[at]), closed[at], weight[at], np.exp)
+            self.offset_ = self.offset_ + self.level_
+
+    def refitted(self, rows: Rows) -> Self:
+        copy: Self = clone(self).set_params(n_estimators=self.n_trees_, patience=0)
+        copy.fit_rows(self.columns_, rows)
+        copy.offset_, copy.slope_, copy.level_ = copy.offset_ + self.level_, self.slope_, self.level_
+        return copy
 
     def _params(self) -> dict[str, Any]:
         return {
@@ -143,7 +162,7 @@ class BoostedHazard(Learner):
             at = slice(a, a + CHUNK)
             ahead = self.periods_.exposure(entry[at], np.full(len(entry[at]), until))
             score = self._by_band(matrix[at], entry[at], ahead, raw_score, 1)[:, self.band_, 0]
-            out[at] = np.clip(self.offset_ + score, -LARGEST, LARGEST)
+            out[at] = np.clip(self.offset_ + self.slope_ * score, -LARGEST, LARGEST)
         return out
 
     def _survival(self, matrix: FloatArray, weeks: FloatArray, entry: FloatArray) -> FloatArray:
@@ -154,9 +173,10 @@ class BoostedHazard(Learner):
         exposure = self.periods_.exposure(entry, np.full(n, week))
         shap = self._by_band(matrix, entry, exposure, tree_shap, p + 3)
         # What the trees say from age and band alone is no feature's doing: it is where the path of each case starts.
+        shap *= self.slope_
         start = np.clip(self.offset_ + shap[:, :, p:].sum(axis=2)[:, self.band_], -LARGEST, LARGEST)
         score = self._by_band(matrix, entry, exposure, raw_score, 1)[:, self.band_, 0]
-        eta = np.clip(self.offset_ + score, -LARGEST, LARGEST)
+        eta = np.clip(self.offset_ + self.slope_ * score, -LARGEST, LARGEST)
         weights = period_weights(eta, start, exposure)
         parts = np.zeros((n, p))
         for band in range(shap.shape[1]):
@@ -169,6 +189,8 @@ class BoostedHazard(Learner):
             "offset": self.offset_.tolist(),
             "band": self.band_.tolist(),
             "n_trees": self.n_trees_,
+            "slope": self.slope_,
+            "level": self.level_,
         }
         return state, {"trees.txt": to_text(self.booster_, self.n_trees_)}
 
@@ -177,14 +199,9 @@ class BoostedHazard(Learner):
         self.offset_ = np.array(state["offset"], dtype=np.float64)
         self.band_ = np.array(state["band"], dtype=np.int64)
         self.n_trees_ = int(state["n_trees"])
+        self.slope_ = float(state["slope"])
+        self.level_ = float(state["level"])
         self.booster_ = from_text(files["trees.txt"])
-
-
-def closings_over_expected(rows: Rows, seen: Watched, eta: FloatArray) -> FloatArray:
-    """Per period, (K,), the log of closings seen over closings expected; 0 where there is nothing to go by."""
-    expected = rows.weight @ (seen.exposure * np.exp(eta))
-    closings = np.bincount(seen.period, rows.weight * seen.closed, minlength=len(expected))
-    return np.log((closings + 1.0) / (expected + 1.0))
 
 
 def choose_bands(seen: Watched, n_bands: int) -> IntArray:

@@ -20,8 +20,19 @@ from typing import Any, ClassVar
 import numpy as np
 
 from models.baseline import product_limit
-from models.boosting import boost, from_text, make_dataset, raw_score, to_text, tree_shap
-from models.contract import FloatArray, Learner, Rows, logit
+from models.boosting import (
+    Repeated,
+    boost,
+    from_text,
+    held_out_scores,
+    make_dataset,
+    raw_score,
+    settle,
+    soft_outcomes,
+    to_text,
+    tree_shap,
+)
+from models.contract import FloatArray, Learner, Rows, expit, logit
 from models.hazard import holdouts
 from models.periods import (
     Periods,
@@ -104,26 +115,21 @@ class HorizonLearner(Learner):
             )
         self.offset_weeks_, self.offset_log_open_ = product_limit(rows)
         params = self._params(rows.matrix.shape[1])
-        data = make_dataset(
-            rows.matrix,
-            np.arange(len(rows)),
-            rows.entry[:, None],
-            share_open,
-            rows.weight,
-            self._offset(rows.entry),
-            self.columns_.categories,
-            params,
-        )
+        offset = self._offset(rows.entry)
+        table = Repeated(rows.matrix, np.arange(len(rows)), rows.entry[:, None])
+        data = make_dataset(table, share_open, rows.weight, offset, self.columns_.categories, params)
         folds = holdouts(rows.group, len(rows), self.random_state) if self.patience else []
-        self.booster_, self.n_trees_ = boost(data, params, self.n_estimators, folds, self.patience)
+        boosted = boost(data, params, self.n_estimators, folds, self.patience)
+        self.booster_, self.n_trees_, self.level_, self.slope_ = boosted.booster, boosted.n_trees, 0.0, 1.0
+        if folds:
+            at, score = held_out_scores(boosted, table, folds, self.n_jobs)
+            self.level_, self.slope_ = settle(score, offset[at], share_open[at], rows.weight[at], expit)
         self._finish(rows)
-        self.shift_ = 0.0
-        self.shift_ = _level_shift(self._score(rows.matrix, rows.entry), share_open, rows.weight)
         self.shape_ = fit_shape(rows, _cumulative(self._score(rows.matrix, rows.entry)), self.horizon)
 
     def _params(self, n_features: int) -> dict[str, Any]:
         return {
-            "objective": "cross_entropy",
+            "objective": soft_outcomes,
             "learning_rate": self.learning_rate,
             "num_leaves": self.num_leaves,
             "min_data_in_leaf": self.min_rows,
@@ -145,16 +151,18 @@ class HorizonLearner(Learner):
         return logit(np.exp(log_open))
 
     def _trees(self, matrix: FloatArray, entry: FloatArray) -> FloatArray:
-        """Sum of trees, (n,)."""
-        return raw_score(self.booster_, np.column_stack([matrix, entry]), self.n_jobs)
+        """Sum of trees, drawn in, (n,)."""
+        return self.slope_ * raw_score(self.booster_, np.column_stack([matrix, entry]), self.n_jobs)
 
     def _tree_parts(self, matrix: FloatArray, entry: FloatArray) -> FloatArray:
         """What each feature adds to the sum of trees, (n, p)."""
-        return tree_shap(self.booster_, np.column_stack([matrix, entry]), self.n_jobs)[:, : matrix.shape[1]]
+        return (
+            self.slope_ * tree_shap(self.booster_, np.column_stack([matrix, entry]), self.n_jobs)[:, : matrix.shape[1]]
+        )
 
     def _score(self, matrix: FloatArray, entry: FloatArray) -> FloatArray:
         """Log-odds of passing the horizon, (n,)."""
-        return self._offset(entry) + self.shift_ + self._trees(matrix, entry)
+        return self._offset(entry) + self.level_ + self._trees(matrix, entry)
 
     def _log_odds(self, score: FloatArray, week: float, entry: FloatArray) -> FloatArray:
         """Log-odds of being open after ``week``, (n,), for cases with log-odds ``score`` at the horizon."""
@@ -193,11 +201,16 @@ class HorizonLearner(Learner):
         return parts, reached - parts.sum(axis=1)
 
     def _state(self) -> tuple[dict[str, Any], dict[str, str]]:
+        return self._curve_state(), {"trees.txt": to_text(self.booster_, self.n_trees_)}
+
+    def _curve_state(self) -> dict[str, Any]:
+        """All but the trees."""
         shape = self.shape_
-        state = {
+        return {
             "offset_weeks": self.offset_weeks_.tolist(),
             "offset_log_open": self.offset_log_open_.tolist(),
-            "shift": self.shift_,
+            "level": self.level_,
+            "slope": self.slope_,
             "n_trees": self.n_trees_,
             "shape": {
                 "edges": shape.periods.edges.tolist(),
@@ -207,12 +220,16 @@ class HorizonLearner(Learner):
                 "centre": shape.centre,
             },
         }
-        return state, {"trees.txt": to_text(self.booster_, self.n_trees_)}
 
     def _restore(self, state: dict[str, Any], files: dict[str, str]) -> None:
+        self._restore_curve(state)
+        self.booster_ = from_text(files["trees.txt"])
+
+    def _restore_curve(self, state: dict[str, Any]) -> None:
         self.offset_weeks_ = np.array(state["offset_weeks"], dtype=np.float64)
         self.offset_log_open_ = np.array(state["offset_log_open"], dtype=np.float64)
-        self.shift_ = float(state["shift"])
+        self.level_ = float(state["level"])
+        self.slope_ = float(state["slope"])
         self.n_trees_ = int(state["n_trees"])
         shape = state["shape"]
         self.shape_ = Shape(
@@ -222,7 +239,6 @@ class HorizonLearner(Learner):
             float(shape["changing"]),
             float(shape["centre"]),
         )
-        self.booster_ = from_text(files["trees.txt"])
 
 
 def fit_shape(rows: Rows, cumulative: FloatArray, horizon: float) -> Shape:
@@ -243,13 +259,3 @@ def fit_shape(rows: Rows, cumulative: FloatArray, horizon: float) -> Shape:
 def _cumulative(score: FloatArray) -> FloatArray:
     """Minus the log of ``expit(score)``, (n,), exact in both tails."""
     return np.logaddexp(0.0, -score)
-
-
-def _level_shift(score: FloatArray, outcome: FloatArray, weight: FloatArray) -> float:
-    """What to add to all log-odds so that their mean probability is the mean outcome (a few Newton steps)."""
-    shift = 0.0
-    for _ in range(20):
-        p = np.exp(-_cumulative(score + shift))
-        step = float(weight @ (outcome - p)) / (float(weight @ (p * (1 - p))) + 1.0)
-        shift += float(np.clip(step, -1.0, 1.0))
-    return shift

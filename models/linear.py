@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
+from sklearn.base import clone
 
 from models.contract import HORIZONS, FloatArray, Learner, Rows
 from models.design import design_from_list, make_design, make_number, number_from_dict
@@ -61,10 +62,10 @@ class LinearHazard(Learner):
         self,
         horizons: Sequence[float] = HORIZONS,
         n_periods: int = 14,
-        penalties: Sequence[float] = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0),
-        ratios: Sequence[float] = (3.0, 20.0),
+        penalties: Sequence[float] = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0),
+        ratios: Sequence[float] = (20.0, 5.0),
         n_changing: int = 20,
-        search_rows: int = 6000,
+        search_rows: int = 10000,
         random_state: int = 0,
     ) -> None:
         self.horizons = horizons
@@ -85,6 +86,16 @@ class LinearHazard(Learner):
         self.choice_, start = search(rows, seen, self.design_, self.age_, self.periods_, *settings)
         self.theta_ = fit_choice(rows, seen, self.design_, self.age_, self.periods_, self.choice_, start)
         self._unpack()
+
+    def refitted(self, rows: Rows) -> Self:
+        copy: Self = clone(self)
+        copy._adopt(self.columns_)
+        copy.periods_, copy.design_, copy.age_, copy.choice_ = self.periods_, self.design_, self.age_, self.choice_
+        seen = watch(rows, self.periods_)
+        require_closings(seen.closed, self.periods_)
+        copy.theta_ = fit_choice(rows, seen, self.design_, self.age_, self.periods_, self.choice_, self.theta_)
+        copy._unpack()
+        return copy
 
     def _unpack(self) -> None:
         """Coefficients by role, from ``theta_``."""

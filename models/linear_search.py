@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg import cho_solve
 
 from models.contract import FloatArray, IntArray, Rows
 from models.design import Design, Number
 from models.folds import fold_of_group, sample_groups
 from models.periods import Periods, Watched, baseline_log_hazard
-from models.poisson import Data, Penalty, log_likelihood, make_penalty, maximise
+from models.poisson import Data, Penalty, derivatives, factorise, log_likelihood, make_penalty, maximise
 
 AGE_PENALTY = 1.0
+MARGIN = 1.0  # held-out log-likelihood per row of a person that a further group of terms must gain
 LARGE = 4_000_000  # cells; above this terms are kept in half the memory, which moves coefficients by less than 1e-5
 
 
@@ -88,7 +90,7 @@ def search(
     """The choice with the best held-out likelihood, found group by group, and coefficients to start from.
 
     First the penalty of the straight terms, then bends, changing and ageing effects in turn, each kept when it gains
-    more than one unit of held-out log-likelihood in all, then the penalty once more.
+    a margin of held-out log-likelihood, then the penalty once more.
     """
     straight = tuple(np.flatnonzero(~design.bent).tolist())
     every = tuple(range(design.n_terms))
@@ -99,16 +101,18 @@ def search(
     path = sorted((float(p) for p in penalties), reverse=True)
     best = bench.path(Choice(path[0], straight), path)
     strongest = _strongest(best, straight, periods.count, n_changing)
-    groups: list[list[dict[str, object]]] = (
-        [[{"steady": every, "bend": r} for r in ratios]] if len(every) > len(straight) else []
-    )
+    groups: list[list[dict[str, Any]]] = []
+    if len(every) > len(straight):
+        groups.append([{"steady": every, "bend": r} for r in ratios])
     groups.append([{"changing": strongest, "change": r} for r in ratios])
     if age is not None:
         groups.append([{"ageing": strongest, "ageing_ratio": r} for r in ratios])
-    for group in groups:
-        best = bench.best([best, *(bench.trial(replace(best.choice, **change)) for change in group)])  # type: ignore[arg-type]
+    for group in groups if ratios else []:
+        best = bench.better(best, [bench.trial(replace(best.choice, **change)) for change in group])
     nearby = [p for p in path if p != best.choice.penalty and 0.2 < p / best.choice.penalty < 5]
-    best = bench.best([best, *(bench.trial(replace(best.choice, penalty=p), best.theta) for p in nearby)], margin=0.0)
+    best = max(
+        [best, *(bench.trial(replace(best.choice, penalty=p), best.theta) for p in nearby)], key=lambda t: t.held_out
+    )
     return best.choice, best.theta
 
 
@@ -125,6 +129,7 @@ class _Bench:
         search_rows: int,
         random_state: int,
     ) -> None:
+        n_all = len(rows)
         sample = sample_groups(rows.group, search_rows, random_state)
         rows = rows.take(sample)
         self.rows, self.design, self.periods = rows, design, periods
@@ -133,8 +138,10 @@ class _Bench:
         self.baseline = baseline_log_hazard(rows, self.seen, periods)
         n_folds = 10 if len(rows) < 1000 else 5
         self.fold = fold_of_group(rows.group, n_folds, random_state)
-        # From the maximum on all rows, a Newton step or two reach the maximum without one fold as closely as needed.
-        self.fold_steps = 4 if len(rows) < 2000 else 1
+        # A person's rows repeat one another: a unit of likelihood per person is one per row times their number.
+        # On a sample of a much larger register a group is not asked to prove itself: what it can learn grows with the
+        # rows, what its penalised coefficients cost does not.
+        self.margin = MARGIN * len(rows) / len(np.unique(rows.group)) if n_all < 2 * len(rows) else -np.inf
 
     def trial(self, choice: Choice, start: FloatArray | None = None) -> Trial:
         data, penalty = _assemble(
@@ -147,12 +154,17 @@ class _Bench:
             choice,
             self.baseline,
         )
-        theta = maximise(data, penalty, penalty.start if start is None else start, tolerance=1e-5)
+        theta = maximise(data, penalty, penalty.start if start is None else start, tolerance=1e-6)
+        parts = [data.take(self.fold == fold) for fold in range(int(self.fold.max()) + 1)]
+        pieces = [derivatives(part, theta) for part in parts]
+        pull = penalty.precision @ (theta - penalty.start)
+        gradient = sum((g for g, _ in pieces), -pull)
+        second = sum((h for _, h in pieces), penalty.precision)
         held_out = 0.0
-        for fold in np.unique(self.fold):
-            inside = self.fold == fold
-            fitted = maximise(data.take(~inside), penalty, theta, max_steps=self.fold_steps, tolerance=1e-5)
-            held_out += float(log_likelihood(data.take(inside), fitted).sum())
+        for part, (own_gradient, own_second) in zip(parts, pieces, strict=True):
+            # One Newton step from the maximum on all rows to the one without this fold: closer than choosing needs.
+            without = theta + cho_solve(factorise(second - own_second), gradient - own_gradient)
+            held_out += float(log_likelihood(part, without).sum())
         return Trial(choice, held_out, theta)
 
     def path(self, choice: Choice, penalties: Sequence[float]) -> Trial:
@@ -163,16 +175,12 @@ class _Bench:
             trials.append(self.trial(replace(choice, penalty=penalty), start))
             if len(trials) > 2 and max(t.held_out for t in trials[-2:]) < max(t.held_out for t in trials[:-2]):
                 break
-        return self.best(trials, margin=0.0)
+        return max(trials, key=lambda t: t.held_out)
 
-    @staticmethod
-    def best(trials: Sequence[Trial], margin: float = 1.0) -> Trial:
-        """The first, unless a later one gains more than ``margin``."""
-        found = trials[0]
-        for trial in trials[1:]:
-            if trial.held_out > found.held_out + (margin if found is trials[0] else 0.0):
-                found = trial
-        return found
+    def better(self, current: Trial, trials: Sequence[Trial]) -> Trial:
+        """The best of the trials where it gains more than the margin on the current one."""
+        found = max(trials, key=lambda t: t.held_out)
+        return found if found.held_out > current.held_out + self.margin else current
 
 
 def _assemble(

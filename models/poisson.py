@@ -11,9 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy.linalg import cho_factor, cho_solve
 
-from models.contract import FloatArray, IntArray
+from models.contract import BoolArray, FloatArray, IntArray
 from models.periods import Watched
 
 BLOCK = 8192
@@ -24,13 +25,13 @@ LARGEST_LOG_HAZARD = 30.0
 class Data:
     """Rows ready for fitting: terms (n, q), what was watched, weights (n,), slow clock (K,), changing terms."""
 
-    terms: np.ndarray
+    terms: npt.NDArray[np.floating]
     seen: Watched
     weight: FloatArray
     clock: FloatArray
     changing: IntArray
 
-    def take(self, rows: np.ndarray) -> Data:
+    def take(self, rows: BoolArray) -> Data:
         seen = Watched(self.seen.exposure[rows], self.seen.closed[rows], self.seen.period[rows])
         return Data(self.terms[rows], seen, self.weight[rows], self.clock, self.changing)
 
@@ -86,63 +87,88 @@ def log_likelihood(data: Data, theta: FloatArray) -> FloatArray:
     return out
 
 
-def derivatives(data: Data, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Gradient (m,) and information (m, m), which is minus the second derivative."""
+def derivatives(data: Data, theta: FloatArray, *, information: bool = True) -> tuple[FloatArray, FloatArray]:
+    """Gradient (m,) and information (m, m), which is minus the second derivative; (0, 0) when not asked for.
+
+    Products of the information are taken in single precision inside a block and summed in double: it only steers the
+    steps, while the gradient, which decides where they end, is in double throughout.
+    """
     k, q, t = data.n_periods, data.terms.shape[1], len(data.changing)
-    gradient, information = np.zeros(k + q + t), np.zeros((k + q + t,) * 2)
+    gradient = np.zeros(k + q + t)
+    second = np.zeros((k + q + t,) * 2) if information else np.zeros((0, 0))
     for at in _blocks(len(data.weight)):
         terms = data.terms[at].astype(np.float64, copy=False)
-        weight = data.weight[at, None]
-        mean = weight * data.seen.exposure[at] * np.exp(log_hazard(data, theta, at))
+        mean = data.weight[at, None] * data.seen.exposure[at] * np.exp(log_hazard(data, theta, at))
         residual = -mean
         residual[np.arange(len(mean)), data.seen.period[at]] += data.weight[at] * data.seen.closed[at]
-        changing = terms[:, data.changing]
         gradient[:k] += residual.sum(axis=0)
         gradient[k : k + q] += residual.sum(axis=1) @ terms
-        information[np.arange(k), np.arange(k)] += mean.sum(axis=0)
-        information[:k, k : k + q] += mean.T @ terms
-        information[k : k + q, k : k + q] += (terms * mean.sum(axis=1)[:, None]).T @ terms
         if t:
-            first, second = mean @ data.clock, mean @ data.clock**2
-            gradient[k + q :] += (residual @ data.clock) @ changing
-            information[:k, k + q :] += (mean * data.clock).T @ changing
-            information[k : k + q, k + q :] += (terms * first[:, None]).T @ changing
-            information[k + q :, k + q :] += (changing * second[:, None]).T @ changing
-    lower = np.tril_indices(k + q + t, -1)
-    information[lower] = information.T[lower]
-    return gradient, information
+            gradient[k + q :] += (residual @ data.clock) @ terms[:, data.changing]
+        if information:
+            _add_information(second, data, terms.astype(np.float32), mean.astype(np.float32))
+    lower = np.tril_indices(len(second), -1)
+    second[lower] = second.T[lower]
+    return gradient, second
+
+
+def _add_information(
+    second: FloatArray, data: Data, terms: npt.NDArray[np.float32], mean: npt.NDArray[np.float32]
+) -> None:
+    """Add one block to the upper triangle."""
+    k, q = data.n_periods, terms.shape[1]
+    second[np.arange(k), np.arange(k)] += mean.sum(axis=0)
+    second[:k, k : k + q] += mean.T @ terms
+    root = terms * np.sqrt(mean.sum(axis=1))[:, None]
+    second[k : k + q, k : k + q] += root.T @ root
+    if len(data.changing):
+        clock = data.clock.astype(np.float32)
+        changing = terms[:, data.changing]
+        second[:k, k + q :] += (mean * clock).T @ changing
+        second[k : k + q, k + q :] += (terms * (mean @ clock)[:, None]).T @ changing
+        root = changing * np.sqrt(mean @ clock**2)[:, None]
+        second[k + q :, k + q :] += root.T @ root
 
 
 def maximise(
-    data: Data, penalty: Penalty, theta: FloatArray, *, max_steps: int = 30, tolerance: float = 1e-6
+    data: Data, penalty: Penalty, theta: FloatArray, *, max_steps: int = 60, tolerance: float = 1e-7
 ) -> FloatArray:
     """The penalised maximum, from ``theta`` on.
 
-    Newton steps, halved until the penalised likelihood rises. Stops when a step promises less than ``tolerance`` of
-    log-likelihood per unit of weight, or after ``max_steps``.
+    Newton steps whose information is kept while it serves (chord steps cost only a gradient), halved until the
+    penalised likelihood rises. Stops when a step promises less than ``tolerance`` of log-likelihood per unit of weight.
     """
-    total = float(data.weight.sum())
-    value = _penalised(data, penalty, theta)
+    enough = tolerance * float(data.weight.sum())
+    value, factor, before = _penalised(data, penalty, theta), None, np.inf
     for _ in range(max_steps):
-        gradient, information = derivatives(data, theta)
+        fresh = factor is None
+        gradient, second = derivatives(data, theta, information=fresh)
         gradient -= penalty.precision @ (theta - penalty.start)
-        step = solve(information + penalty.precision, gradient)
+        if factor is None:
+            factor = factorise(second + penalty.precision)
+        step = cho_solve(factor, gradient)
         promised = float(gradient @ step) / 2
-        if promised < tolerance * total:
-            return theta + step if promised >= 0 and _penalised(data, penalty, theta + step) >= value else theta
+        if promised < enough:
+            return theta + step
         size = 1.0
         while (reached := _penalised(data, penalty, theta + size * step)) < value and size > 1e-4:
             size /= 2
-        if reached < value:
+        if reached >= value:
+            theta, value = theta + size * step, reached
+        elif fresh:
             return theta
-        theta, value = theta + size * step, reached
+        # Kept while each step is much smaller than the one before; otherwise the next step starts afresh.
+        if size < 1.0 or promised > 0.1 * before or reached < value:
+            factor = None
+        before = promised
     return theta
 
 
-def solve(information: FloatArray, gradient: FloatArray) -> FloatArray:
-    """The Newton step."""
-    ridge = 1e-10 * np.trace(information) / len(information)
-    return cho_solve(cho_factor(information + ridge * np.eye(len(information)), lower=True), gradient)
+def factorise(matrix: FloatArray) -> tuple[FloatArray, bool]:
+    """Cholesky factor of a penalised information, for ``cho_solve``."""
+    ridge = 1e-8 * np.trace(matrix) / len(matrix)
+    factor, lower = cho_factor(matrix + ridge * np.eye(len(matrix)), lower=True)
+    return factor, bool(lower)
 
 
 def _penalised(data: Data, penalty: Penalty, theta: FloatArray) -> float:

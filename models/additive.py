@@ -1,0 +1,90 @@
+"""The glass box: every feature may interact with the age of the case and with nothing else.
+
+As :mod:`models.direct`, with trees whose paths are held to one feature and age, then compiled to tables
+(:mod:`models.tables`). The effect of a feature is a curve that can be drawn, its contribution is a look-up, and LightGBM is
+not needed to score.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar
+
+from models.contract import FloatArray, Rows
+from models.direct import Direct
+from models.tables import compile_tables, round_leaves, tables_from_dict
+
+AGE_BINS = 24
+
+
+class Additive(Direct):
+    """Direct learner without interactions between features; parameters as :class:`models.direct.Direct`.
+
+    Attributes
+    ----------
+    tables_ : what each feature adds to the log-odds by its value and the age of the case
+    """
+
+    name: ClassVar[str] = "additive"
+
+    def __init__(
+        self,
+        horizon: float = 52.0,
+        transformation: str = "conditional",
+        nuisance: str = "linear",
+        n_folds: int = 3,
+        n_estimators: int = 600,
+        learning_rate: float = 0.05,
+        num_leaves: int = 6,
+        min_rows: int = 20,
+        reg_lambda: float = 5.0,
+        feature_fraction: float = 0.5,
+        max_bin: int = 63,
+        patience: int = 20,
+        random_state: int = 0,
+        n_jobs: int = 1,
+    ) -> None:
+        super().__init__(
+            horizon=horizon,
+            transformation=transformation,
+            nuisance=nuisance,
+            n_folds=n_folds,
+            n_estimators=n_estimators,
+            learning_rate=learning_rate,
+            num_leaves=num_leaves,
+            min_rows=min_rows,
+            reg_lambda=reg_lambda,
+            feature_fraction=feature_fraction,
+            patience=patience,
+            random_state=random_state,
+            n_jobs=n_jobs,
+        )
+        self.max_bin = max_bin
+
+    def _tree_params(self, n_features: int) -> dict[str, Any]:
+        return {
+            "interaction_constraints": [[j, n_features] for j in range(n_features)],
+            "max_bin": self.max_bin,
+            "max_bin_by_feature": [self.max_bin] * n_features + [AGE_BINS],
+        }
+
+    def _finish(self, rows: Rows) -> None:
+        # The slope goes into the leaves first: then tables and booster are one thing, to the last bit.
+        self.booster_ = round_leaves(self.booster_, self.n_trees_, self.slope_)
+        self.slope_ = 1.0
+        self.tables_ = compile_tables(self.booster_, self.columns_.levels, rows.matrix, rows.entry)
+
+    def _trees(self, matrix: FloatArray, entry: FloatArray) -> FloatArray:
+        parts, base = self.tables_.parts(matrix, entry)
+        total: FloatArray = base + parts.sum(axis=1)
+        return total
+
+    def _tree_parts(self, matrix: FloatArray, entry: FloatArray) -> FloatArray:
+        return self.tables_.parts(matrix, entry)[0]
+
+    def _state(self) -> tuple[dict[str, Any], dict[str, str]]:
+        return self._curve_state(), {"tables.json": json.dumps(self.tables_.to_dict())}
+
+    def _restore(self, state: dict[str, Any], files: dict[str, str]) -> None:
+        self._restore_curve(state)
+        self.tables_ = tables_from_dict(json.loads(files["tables.json"]))

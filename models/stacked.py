@@ -1,0 +1,157 @@
+r"""A blend of hazard learners on the log-odds, with weights learned on persons that the members had not seen.
+
+.. math:: \mathrm{logit}\, S(w \mid e, x) = \sum_m v_m\, \mathrm{logit}\, S_m(w \mid e, x), \quad v_m > 0,\ \sum_m v_m = 1
+
+Each member's curve falls, hence so does the blend, and contributions are blended with the same weights. The weights
+maximise the censored likelihood of the interval between horizons in which a case closed (stacking: Wolpert 1992; for
+hazards Golmakani and Polley 2020, Int. J. Biostatistics 16(2)), with a prior that holds them near equal until the
+register says otherwise: near-equal weights are hard to beat when members are about as good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy.optimize import minimize
+
+from models import catalogue
+from models.contract import HORIZONS, FloatArray, IntArray, Learner, Rows, expit, logit
+from models.folds import fold_of_group
+from risk.errors import ConfigError
+
+NEAREST = 1e-12  # to 0 or 1 that a member's chance is taken to be
+FEW_ROWS = 20_000
+
+
+class Stacked(Learner):
+    """Cross-fitted blend; the module text has the formula.
+
+    Parameters
+    ----------
+    members : names of learners in the catalogue
+    horizons : weeks asked for later
+    n_folds : parts of persons held out in turn to learn the weights; of many rows only the first is
+    prior_deviation : how far the logarithms of the weights may lie apart before data; small means equal weights
+    random_state : seed of the folds and of the members
+    n_jobs : threads, for members that take any
+
+    Attributes
+    ----------
+    members_ : the fitted members
+    weights_ : their weights, (m,)
+    """
+
+    name: ClassVar[str] = "stacked"
+    uses_boosting: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        members: Sequence[str] = ("linear", "hazard"),
+        horizons: Sequence[float] = HORIZONS,
+        n_folds: int = 5,
+        prior_deviation: float = 1.0,
+        random_state: int = 0,
+        n_jobs: int = 1,
+    ) -> None:
+        self.members = members
+        self.horizons = horizons
+        self.n_folds = n_folds
+        self.prior_deviation = prior_deviation
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def _fit(self, rows: Rows) -> None:
+        if self.name in self.members or not self.members:
+            raise ConfigError(f"members of a blend are other learners, not {', '.join(self.members) or 'none'}")
+        self.members_ = [self._member(name).fit_rows(self.columns_, rows) for name in self.members]
+        if len(self.members_) == 1:
+            self.weights_ = np.ones(1)
+            return
+        fold = fold_of_group(rows.group, self.n_folds, self.random_state)
+        held_out = range(self.n_folds) if len(rows) < FEW_ROWS else range(1)
+        tests, odds = [], []
+        for f in held_out:
+            train, test = rows.take(fold != f), rows.take(fold == f)
+            if not len(test) or not train.closed.any():
+                continue
+            tests.append(test)
+            odds.append(np.stack([self._odds(m.refitted(train), test) for m in self.members_]))
+        closed_in, seen_to = zip(
+            *(intervals(t, np.sort(np.asarray(self.horizons, dtype=np.float64))) for t in tests), strict=True
+        )
+        weight = np.concatenate([t.weight for t in tests])
+        # Rows of one person repeat one another; they count as one person together.
+        weight = weight * len(np.unique(rows.group)) / len(rows)
+        where = np.concatenate(closed_in), np.concatenate(seen_to)
+        self.weights_ = self._weigh(np.concatenate(odds, axis=1), *where, weight)
+
+    def _member(self, name: str) -> Learner:
+        known = catalogue.learner_class(name)._get_param_names()
+        given = {"horizons": self.horizons, "random_state": self.random_state, "n_jobs": self.n_jobs}
+        return catalogue.make(name, **{k: v for k, v in given.items() if k in known})
+
+    def _odds(self, member: Learner, rows: Rows) -> FloatArray:
+        """Log-odds of being open at each horizon, (n, k)."""
+        p = member.survival_encoded(rows.matrix, np.sort(np.asarray(self.horizons, dtype=np.float64)), rows.entry)
+        return logit(np.clip(p, NEAREST, 1.0 - NEAREST))
+
+    def _weigh(self, odds: FloatArray, closed_in: IntArray, seen_to: IntArray, weight: FloatArray) -> FloatArray:
+        """Weights, (m,), from held-out log-odds (m, n, k)."""
+
+        def loss(ratios: FloatArray) -> float:
+            p = expit(np.tensordot(share(ratios), odds, axes=1))
+            p = np.concatenate([np.ones((len(p), 1)), p], axis=1)
+            # Closed in an interval: open at its start and not at its end. Else open at the last horizon seen.
+            likely = np.where(closed_in > 0, pick(p, closed_in - 1) - pick(p, closed_in), pick(p, seen_to))
+            gain = weight @ np.log(np.maximum(likely, NEAREST))
+            return float(-gain + 0.5 * ratios @ ratios / self.prior_deviation**2)
+
+        found = minimize(loss, np.zeros(len(odds)), method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-6})
+        return share(found.x)
+
+    def _survival(self, matrix: FloatArray, weeks: FloatArray, entry: FloatArray) -> FloatArray:
+        odds = np.zeros((len(matrix), len(weeks)))
+        for v, member in zip(self.weights_, self.members_, strict=True):
+            odds += v * logit(np.clip(member.survival_encoded(matrix, weeks, entry), NEAREST, 1.0 - NEAREST))
+        return expit(odds)
+
+    def _contributions(self, matrix: FloatArray, week: float, entry: FloatArray) -> tuple[FloatArray, FloatArray]:
+        parts, base = np.zeros(matrix.shape), np.zeros(len(matrix))
+        for v, member in zip(self.weights_, self.members_, strict=True):
+            own_parts, own_base = member.contributions_encoded(matrix, week, entry)
+            parts, base = parts + v * own_parts, base + v * own_base
+        return parts, base
+
+    def _state(self) -> tuple[dict[str, Any], dict[str, str]]:
+        texts = {f"{m.name}.{file}": text for m in self.members_ for file, text in m.to_files().items()}
+        return {"members": [m.name for m in self.members_], "weights": self.weights_.tolist()}, texts
+
+    def _restore(self, state: dict[str, Any], files: dict[str, str]) -> None:
+        self.weights_ = np.array(state["weights"], dtype=np.float64)
+        self.members_ = []
+        for name in state["members"]:
+            own = {file.removeprefix(f"{name}."): text for file, text in files.items() if file.startswith(f"{name}.")}
+            self.members_.append(catalogue.from_files(own))
+
+
+def share(ratios: FloatArray) -> FloatArray:
+    """Positive weights that sum to 1 (softmax)."""
+    raised = np.exp(ratios - ratios.max())
+    return raised / raised.sum()
+
+
+def pick(p: FloatArray, column: IntArray) -> FloatArray:
+    """One entry per row."""
+    return p[np.arange(len(p)), np.maximum(column, 0)]
+
+
+def intervals(rows: Rows, horizons: FloatArray) -> tuple[IntArray, IntArray]:
+    """Per row: the interval (1..k) in which it closed, 0 if in none; and how many horizons it was seen to pass.
+
+    A case censored inside an interval is only known to have passed the horizon before it.
+    """
+    passed = np.searchsorted(horizons, rows.weeks, side="right")
+    closed_in = np.searchsorted(horizons, rows.weeks, side="left") + 1
+    return np.where(rows.closed & (closed_in <= len(horizons)), closed_in, 0), passed
