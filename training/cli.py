@@ -101,11 +101,15 @@ def champion() -> Bundle | None:
 
 def in_words(published: Published) -> str:
     """What was found, in a few lines."""
+    from training.publish import is_proven
+
     run, version = published.run, published.logged.version
     lines = [f"{run.learner_name}, learned from what was known before {run.as_of}. {run.choice}"]
     lines += [f"  {line}" for line in auc_lines(published)]
     if run.backtest.is_empty:
         lines.append(f"  not judged: {run.backtest.note}")
+    elif len(lines) == 1:
+        lines.append("  not judged: at no age of case were there enough cases")
     statuses = [gate.status for gate in run.gates]
     told = ", ".join(f"{statuses.count(s)} {s}" for s in ("passed", "failed", "not applicable") if s in statuses)
     lines.append(f"gates: {told or 'none asked'}")
@@ -124,7 +128,7 @@ def in_words(published: Published) -> str:
         )
         lines.append("next: read the report, then mend the data or the plan and train again")
     else:
-        lines.append(f"registered as version {version}, challenger")
+        lines.append(f"registered as version {version}, challenger" + ("" if is_proven(run) else "; it is not proven"))
         lines.append(f"next: read the report, then risk promote {version} --by NAME")
     return "\n".join(lines)
 

@@ -114,7 +114,8 @@ def by_landmark(
 ) -> Figure:
     """One metric of every learner at every landmark, with its 95 % interval; the mean over origins."""
     mean = metrics[metrics["origin"].isna() & (metrics["metric"] == metric)].set_index(["learner", "landmark"])
-    shown = [name for name in learners if name in mean.index.get_level_values(0)]
+    shown = [name for name in learners if name in mean.index.get_level_values("learner")]
+    landmarks = [name for name in landmarks if name in mean.index.get_level_values("landmark")]
 
     def draw(drawing: Drawing) -> None:
         ax = drawing.add_subplot()
@@ -182,7 +183,7 @@ def promised_and_kept(metrics: pd.DataFrame, learners: Sequence[str], landmarks:
     def draw(drawing: Drawing) -> None:
         ax = drawing.add_subplot()
         x = np.arange(len(landmarks))
-        ax.bar(x, 100 * observed, width=0.8, color="#e3e3e3", label="observed")
+        ax.bar(x, 100 * observed, width=0.8, color="#e3e3e3", label="what came")
         for i, learner in enumerate(kept):
             shift = (i - (len(kept) - 1) / 2) * 0.7 / max(len(kept), 1)
             ax.plot(

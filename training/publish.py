@@ -14,6 +14,8 @@ from training.report import Report, write_report
 from training.results import TrainingRun
 from training.tracking import Logged
 
+PROOF = ("beats_baseline", "calibrated")
+
 
 @dataclass(frozen=True)
 class Published:
@@ -36,8 +38,8 @@ def publish(
 ) -> Published:
     """Write the report, log the run, register the bundle as challenger, and make it champion if it is the first good one.
 
-    A model takes the empty place of the champion only when it was judged and no gate failed; an occupied place is only
-    ever taken by ``risk promote``.
+    A model takes the empty place of the champion only when it is proven (:func:`is_proven`); an occupied place is only ever
+    taken by ``risk promote``.
 
     Parameters
     ----------
@@ -57,10 +59,15 @@ def publish(
     report = write_report(run, register, folder)
     logged = tracking.log_run(run, report, register=is_registered, home=home)
     promoted = None
-    is_good = not run.failed and not run.backtest.is_empty
-    if logged.version is not None and is_good and not _has_champion(home):
+    if logged.version is not None and is_proven(run) and not _has_champion(home):
         promoted = promotion.promote(str(logged.version), by=by, home=home)
     return Published(run, report, logged, promoted)
+
+
+def is_proven(run: TrainingRun) -> bool:
+    """Whether no gate failed, and the gates that need a backtest were asked: "not applicable" is no proof."""
+    statuses = {gate.name: gate.status for gate in run.gates}
+    return not run.failed and all(statuses.get(name) == "passed" for name in PROOF)
 
 
 def _has_champion(home: Path | None) -> bool:

@@ -161,12 +161,18 @@ def summary(run: TrainingRun, weights: pd.DataFrame) -> dict[str, Any]:
             "lists": records(backtest.lists),
         },
         "features": records(weights),
-        "families": records(weights.groupby("family", sort=False)["share"].sum().reset_index()),
+        "families": records(family_shares(weights)),
         "fairness": records(run.fairness),
         "warnings": list(run.warnings),
         "plan": run.plan.model_dump(mode="json"),
         "environment": dict(run.environment),
     }
+
+
+def family_shares(weights: pd.DataFrame) -> pd.DataFrame:
+    """Share of all movement by family of features, largest first."""
+    shares = weights.groupby("family")["share"].sum().reset_index()
+    return shares.sort_values(["share", "family"], ascending=[False, True], ignore_index=True)
 
 
 def draw(run: TrainingRun, facts: dict[str, Any]) -> list[Figure]:
@@ -181,8 +187,11 @@ def draw(run: TrainingRun, facts: dict[str, Any]) -> list[Figure]:
             for t in (backtest.metrics, backtest.calibration, backtest.lists)
         )
         made.append(figures.splits(backtest.splits))
-        made.append(figures.by_landmark(metrics, "auc", "AUC", named, marks))
-        made.append(figures.promised_and_kept(metrics, named, marks))
+        judged = set(metrics.loc[metrics["origin"].isna() & metrics["value"].notna(), "metric"])
+        if "auc" in judged:
+            made.append(figures.by_landmark(metrics, "auc", "AUC", named, marks))
+        if "expected" in judged:
+            made.append(figures.promised_and_kept(metrics, named, marks))
         if len(bins):
             few = [named[0], *(LEARNER_NAMES[n] for n in NAIVE if n in order)]
             made.append(figures.calibration(bins[bins["n"] >= run.plan.fairness.suppressed_below], few, marks))
@@ -235,15 +244,16 @@ def metric_tables(facts: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def list_table(facts: dict[str, Any]) -> list[dict[str, Any]]:
-    """The lists of the simulated Mondays, as a mean per learner."""
+    """The simulated Mondays, one row per learner: their mean, and ``cells`` with the intervals of landmark ``list``."""
     table = pd.DataFrame(facts["backtest"]["lists"])
     if table.empty:
         return []
-    wanted = ["n_open", "n_listed", "precision", "recall", "rule_precision"]
-    mean = table.groupby("learner", sort=False)[wanted].mean().reset_index()
-    mean["n_mondays"] = table.groupby("learner", sort=False)["monday"].nunique().to_numpy()
-    mean["lift"] = mean["precision"] / mean["rule_precision"].where(mean["rule_precision"] > 0)
-    return records(mean)
+    by_learner = table.groupby("learner")
+    mean = by_learner[["n_open", "n_listed", "precision", "recall", "rule_precision"]].mean()
+    mean["n_mondays"] = by_learner["monday"].nunique()
+    cells: dict[str, Any] = next((t["by"] for t in metric_tables(facts) if t["landmark"] == "list"), {})
+    rows = {row["learner"]: row | {"cells": cells.get(row["learner"], {})} for row in records(mean.reset_index())}
+    return [rows[name] for name in in_order(rows, facts["model"]["learner"])]
 
 
 def learner_order(run: TrainingRun) -> list[str]:
@@ -294,10 +304,10 @@ def plain(value: Any) -> Any:
 def number(value: float | None, decimals: int = 2) -> str:
     """A number for the page; a dash where there is none.
 
-    >>> number(0.7812), number(None)
-    ('0.78', '–')
+    >>> number(0.7812), number(-0.001), number(None)
+    ('0.78', '0.00', '–')
     """
-    return "–" if value is None else f"{value:.{decimals}f}"
+    return "–" if value is None else f"{round(value, decimals) + 0.0:.{decimals}f}"
 
 
 def percent(value: float | None, decimals: int = 1) -> str:
@@ -306,7 +316,7 @@ def percent(value: float | None, decimals: int = 1) -> str:
     >>> percent(0.0375)
     '3.8 %'
     """
-    return "–" if value is None else f"{100 * value:.{decimals}f} %"
+    return "–" if value is None else f"{number(100 * value, decimals)} %"
 
 
 def count(value: int | None, below: int = 5) -> str:

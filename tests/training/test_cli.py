@@ -115,9 +115,10 @@ def test_a_run_can_be_logged_without_registering_its_model(
 def test_a_run_that_was_not_judged_says_so_and_stays_challenger(
     folder: Path, risk_home: Path, trained: Callable[..., list[Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    trained(is_judged=False)
+    trained({"beats_baseline": "not applicable", "calibrated": "not applicable"}, is_judged=False)
     _, out, _ = command("train", str(folder), "--as-of", "2026-11-16", capsys=capsys)
     assert "not judged: the register is too young" in out
+    assert "version 1, challenger; it is not proven" in out
     assert registry.find_version("1").aliases == ("challenger",)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -151,6 +152,19 @@ def test_a_run_without_a_backtest_still_has_a_report_that_says_why(
     assert [f.name for f in report.figures] == ["weights"]
 
 
+def test_a_run_that_judged_only_mondays_has_a_report_without_the_pictures_by_age(
+    make_run: Callable[..., TrainingRun], small_register: Register, tmp_path: Path
+) -> None:
+    whole = make_run().backtest
+    metrics = whole.metrics[
+        (whole.metrics["landmark"] == "list") & (whole.metrics["metric"] == "precision_at_capacity")
+    ]
+    run = make_run(backtest=replace(whole, metrics=metrics, calibration=whole.calibration.iloc[:0]))
+    report = write_report(run, small_register, tmp_path / "mondays")
+    assert [f.name for f in report.figures] == ["splits", "mondays", "weights"]
+    assert "at no age were there enough cases" in report.html.read_text("utf-8")
+
+
 def test_what_users_wrote_is_escaped(
     make_run: Callable[..., TrainingRun], small_register: Register, tmp_path: Path
 ) -> None:
@@ -184,15 +198,18 @@ def test_a_folder_with_other_files_is_left_alone(
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
-def test_lift_on_the_list_is_the_ratio_of_the_mean_precisions() -> None:
+def test_the_table_of_mondays_is_their_mean_with_the_intervals_of_the_list() -> None:
     lists = [
         {"origin": "2024-01-01", "monday": day, "learner": "linear", "n_open": 60, "n_listed": 6, "precision": p,
          "recall": 0.3, "rule_precision": r}
         for day, p, r in (("2024-01-08", 0.4, 0.1), ("2024-01-15", 0.2, 0.2))
     ]  # fmt: skip
-    (row,) = list_table({"backtest": {"lists": lists}})
-    assert row["lift"] == pytest.approx(0.3 / 0.15)
+    lift = {"origin": None, "landmark": "list", "learner": "linear", "metric": "lift_over_rule", "value": 2.0, "low": 1.5,
+            "high": 2.5, "n": 60, "n_exceed": 9}  # fmt: skip
+    (row,) = list_table({"model": {"learner": "linear"}, "backtest": {"lists": lists, "metrics": [lift]}})
+    assert (row["precision"], row["rule_precision"]) == (pytest.approx(0.3), pytest.approx(0.15))
     assert row["n_mondays"] == 2
+    assert row["cells"]["lift_over_rule"]["low"] == 1.5
 
 
 def test_a_figure_with_gaps_is_drawn_without_a_warning() -> None:
