@@ -10,12 +10,11 @@ from dataclasses import asdict, dataclass
 from datetime import date
 
 import numpy as np
-import pandas as pd
 
 from risk import features
 from risk.features.feature import Feature
 from risk.outcomes import OutcomeDefinition
-from risk.scoring import ScoringModel, chosen_rows, entry_weeks
+from risk.scoring import ScoringModel, chosen_rows, contributions_of, entry_weeks
 from risk.snapshot import Recorded, Snapshot, snapshot_rows, take_snapshot
 
 # Below a tenth on the log-odds the probability moves by at most 2.5 percentage points: too little to call a reason.
@@ -64,9 +63,9 @@ def explain_snapshot(snapshot: Snapshot, model: ScoringModel, n: int = 3) -> dic
     if not len(here):
         return out
     columns = {k: v[here] for k, v in features.build_features(snapshot, model.meta["features"]).items()}
-    parts = model.contributions(features.feature_frame(columns), float(outcome.horizon_weeks), entry[here])
-    shown = [f for f in _tellable(parts) if f in columns]
-    weight = parts[shown].to_numpy()
+    names, parts = contributions_of(model, columns, float(outcome.horizon_weeks), entry[here])
+    told_of = [j for j, name in enumerate(names) if _is_tellable(name)]
+    shown, weight = [names[j] for j in told_of], parts[:, told_of]
     order = np.argsort(-np.abs(weight), axis=1, kind="stable")
     for i, row in enumerate(here):
         reasons: list[Reason] = []
@@ -83,9 +82,8 @@ def explain_snapshot(snapshot: Snapshot, model: ScoringModel, n: int = 3) -> dic
     return out
 
 
-def _tellable(parts: pd.DataFrame) -> list[str]:
-    known = features.catalogue()
-    return [c for c in parts.columns if c in known and "P" not in known[c].marks]
+def _is_tellable(name: str) -> bool:
+    return "P" not in features.catalogue()[name].marks
 
 
 def _known_on(feature: Feature, snapshot: Snapshot, row: int) -> date | None:

@@ -140,7 +140,7 @@ def _rejected(row: Row, as_of: date, model: InService) -> CaseAnswer:
 def _scored(rows: Sequence[Row], snapshot: Snapshot, model: InService, n_reasons: int) -> list[CaseAnswer]:
     scores = score_unless_objected(snapshot, model)
     reasons = explain_snapshot(snapshot, model, n_reasons) if n_reasons else {}
-    columns = features.build_features(snapshot, model.meta["features"])
+    columns = features.build_features(snapshot, list(model.meta.get("ranges", {})))
     of_model = model_notes(model, snapshot.as_of[0].astype(object))
     told = []
     for i, (row, line) in enumerate(zip(rows, _lines(scores, model), strict=True)):
@@ -234,7 +234,7 @@ def _outside(columns: dict[str, np.ndarray], i: int, model: InService) -> list[N
     """A note for each number that lies outside what the model has seen."""
     notes = []
     for name, (low, high) in model.meta.get("ranges", {}).items():
-        if name in columns and (columns[name][i] < low or columns[name][i] > high):
+        if columns[name][i] < low or columns[name][i] > high:
             source = next(iter(features.catalogue()[name].sources), "")
             da, en = schema.attributes()[source].label if source else ("Sagens varighed eller dato", "Age or date")
             notes.append(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
@@ -81,12 +83,32 @@ class InService:
         self.version = bundle.version
         self.outcome = OutcomeDefinition.model_validate(bundle.meta["outcome"])
         self.opened_at = datetime.now(UTC)
+        self._names = [str(c["name"]) for c in bundle.columns]
+        known = features.catalogue()
+        # A model that learned other levels than today's, or in another order, is read through its own table of levels.
+        self._has_our_levels = all(
+            c["name"] in known and tuple(c["levels"] or ()) == known[c["name"]].levels for c in bundle.columns
+        )
 
     def survival(self, X: pd.DataFrame, weeks: npt.ArrayLike, entry: npt.ArrayLike | None = None) -> Floats:
         return self.bundle.survival(X, weeks, entry)
 
     def contributions(self, X: pd.DataFrame, week: float, entry: npt.ArrayLike | None = None) -> pd.DataFrame:
         return self.bundle.contributions(X, week, entry)
+
+    def survival_of(self, columns: Mapping[str, Floats], weeks: Floats, entry: Floats) -> Floats:
+        return self.bundle.survival_encoded(self._matrix(columns), weeks, entry)
+
+    def contributions_of(
+        self, columns: Mapping[str, Floats], week: float, entry: Floats
+    ) -> tuple[Sequence[str], Floats]:
+        return self._names, self.bundle.contributions_encoded(self._matrix(columns), week, entry)[0]
+
+    def _matrix(self, columns: Mapping[str, Floats]) -> Floats:
+        """Built features as the bundle encodes them: by name, levels as positions, (n, p)."""
+        if not self._has_our_levels:
+            return self.bundle.encode(features.feature_frame(dict(columns)))
+        return np.asfortranarray(np.column_stack([columns[name] for name in self._names]))
 
     def is_intact(self) -> bool:
         """Whether everything in the bundle, its golden scores among it, is still what it was when it was opened."""

@@ -7,6 +7,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,16 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from models import catalogue
 from models.bundle import Bundle
+from risk import features
 from risk.errors import ConfigError, RegistryError
-from serving.champion import Champion, FolderSource, RegistrySource, source_of
+from risk.outcomes import observe, read_outcome_definition
+from risk.reasons import explain
+from risk.register import Register
+from risk.scoring import entry_weeks, score
+from risk.snapshot import snapshot_rows
+from serving.champion import Champion, FolderSource, InService, RegistrySource, source_of
 from serving.description import EXAMPLE
 from serving.settings import read_settings
 
@@ -179,3 +187,28 @@ def test_the_model_says_what_it_is_and_what_it_is_not_for(client: TestClient) ->
     assert by_name["benefit_to_wage"]["sources"] == ["weekly_benefit", "weekly_wage"]
     assert by_name["illness_group"]["legal_marks"] == ["H"]
     assert json.dumps(model).isascii()
+
+
+def test_a_model_that_learned_its_levels_in_another_order_scores_the_same(
+    small_register: Register, small_bundle: Bundle
+) -> None:
+    names, outcome, day = list(small_bundle.meta["features"]), read_outcome_definition(), date(2026, 11, 16)
+    rows = snapshot_rows(
+        small_register,
+        np.arange(len(small_register)),
+        small_register.encoded.registered_on + np.timedelta64(1, "D"),
+    )
+    X = features.feature_frame(features.build_features(rows, names))
+    levels = list(X["employment_status"].cat.categories)
+    X["employment_status"] = X["employment_status"].cat.set_categories(levels[::-1])
+    learner = catalogue.make("linear", random_state=1, penalties=(30.0,), ratios=())
+    learner.fit(X, observe(small_register.cases, outcome, day), entry_weeks(rows, outcome))
+    turned = Bundle(learner, None, meta=small_bundle.meta)
+    assert turned.columns[1]["levels"] == levels[::-1]
+    for bundle in (turned, small_bundle):
+        plain = score(small_register, day, bundle)
+        served = score(small_register, day, InService(bundle, "1"))
+        np.testing.assert_allclose(served.p_exceed, plain.p_exceed, rtol=0, atol=1e-12)
+        ids = plain.frame["case_id"].tolist()
+        assert explain(small_register, day, InService(bundle, "1"), ids) == explain(small_register, day, bundle, ids)
+    assert np.nanstd(score(small_register, day, turned).p_exceed) > 0
