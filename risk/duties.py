@@ -64,12 +64,14 @@ def take_duties(register: Register, as_of: date, policy: Policy) -> Duties:
     snapshot = take_snapshot(register, as_of)
     chain = _chain(register, as_of, policy, rules)
     frame = register.cases.loc[snapshot.position, ["case_id", "office", "team", "opened_on"]].reset_index(drop=True)
+    timeliness = _timeliness(register, chain, as_of, policy)
     frame = frame.assign(**_next_duty(snapshot, chain, as_of))
+    _forget_unrecorded(frame, timeliness, as_of)
     frame["contacted_on"] = _later(snapshot.known_on["contact"], snapshot.known_on["follow_up_held"])
     frame["exclusion"] = _exclusions(snapshot, policy)
     return Duties(
         frame=frame.assign(**next_milestones(register, snapshot, as_of, policy)),
-        timeliness=_timeliness(register, chain, as_of, policy),
+        timeliness=timeliness,
         as_of=as_of,
         rules=rules,
     )
@@ -204,6 +206,19 @@ def _next_duty(snapshot: Snapshot, chain: _Chain, as_of: date) -> dict[str, np.n
         "is_due": due_on <= np.datetime64(monday_of(as_of) + timedelta(days=6), "D"),
         "is_planned": ~np.isnat(planned_on) & (np.isnat(held_on) | (planned_on > held_on)),
     }
+
+
+def _forget_unrecorded(frame: pd.DataFrame, timeliness: pd.DataFrame, as_of: date) -> None:
+    """Take back past due dates, in place, in teams that never recorded a follow-up: nobody knows whether they were met.
+
+    To call every case of such a team overdue would be untrue and would fill the list; the list says what is missing.
+    """
+    has_any = frame.merge(timeliness, on=["office", "team"], how="left")["has_follow_ups"].to_numpy(dtype=bool)
+    unknown = ~has_any & (frame["due_on"] < pd.Timestamp(as_of)).to_numpy()
+    frame.loc[unknown, "duty"] = ""
+    frame.loc[unknown, "due_on"] = pd.NaT
+    frame.loc[unknown, "overdue_days"] = 0
+    frame.loc[unknown, "is_due"] = False
 
 
 def _later(a: Dates, b: Dates) -> npt.NDArray[np.datetime64]:

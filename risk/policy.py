@@ -139,7 +139,7 @@ class Bands(_Checked):
     """High, middle, low: from places, never from a fixed probability."""
 
     high_share: float = Field(default=0.25, ge=0, le=1)
-    most_share: float = Field(default=0.34, gt=0, le=1)
+    most_share: float = Field(default=0.2, gt=0, le=1)
     middle_factor: float = Field(default=2.0, ge=0, le=100)
 
 

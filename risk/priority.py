@@ -125,8 +125,9 @@ def _joined(scores: pd.DataFrame, duties: pd.DataFrame, p_name: str) -> pd.DataF
     if n_apart:
         raise CaseDataError(f"scores and duties differ in {n_apart} cases; take both from one register on one day")
     hidden = table["exclusion"] != ""
-    table.loc[hidden, [p_name, "base_rate"]] = np.nan
+    table.loc[hidden, p_name] = np.nan
     table.loc[hidden & (table["status"] == "scored"), "status"] = "not_shown"
+    table.loc[table["status"] != "scored", "base_rate"] = np.nan  # beside no score it would be read as one
     table["value"] = table[p_name] + table["lift"]
     return table
 

@@ -21,13 +21,32 @@ def policy() -> Policy:
     return read_policy()
 
 
-def duties_of(policy: Policy, opened: dict[str, str], *facts: Fact, as_of: date = MONDAY, **columns: Any) -> Duties:
-    """Duties of cases given as id to first day of absence, each registered a week later, all in team A."""
+def duties_of(
+    policy: Policy,
+    opened: dict[str, str],
+    *facts: Fact,
+    as_of: date = MONDAY,
+    has_records: bool = True,
+    **columns: Any,
+) -> Duties:
+    """Duties of cases given as id to first day of absence, each registered a week later, all in team A.
+
+    With ``has_records`` a case of long ago shows that the team records its follow-ups.
+    """
     cases = pd.DataFrame({"case_id": list(opened), "opened_on": pd.to_datetime(list(opened.values()))})
     cases["registered_on"] = cases["opened_on"] + pd.Timedelta(days=7)
-    cases = cases.assign(person_key=cases["case_id"], closed_on=None, close_reason=None, office="Nordby", team="A")
-    told = pd.DataFrame(list(facts), columns=["case_id", "known_on", "name", "value"])
-    return take_duties(make_register(cases.assign(**columns), told, date(2026, 12, 31)), as_of, policy)
+    cases = cases.assign(closed_on=pd.NaT, close_reason=None).assign(**columns)
+    told = list(facts)
+    if has_records:
+        days = [pd.Timestamp(d) for d in ("1975-01-06", "1975-01-13", "1975-03-03")]
+        old = dict(
+            zip(["case_id", "opened_on", "registered_on", "closed_on", "close_reason"], ["z", *days, "recovered"])
+        )
+        cases = pd.DataFrame([*cases.to_dict("records"), old])
+        told.append(("z", "1975-02-10", "follow_up_held", "interview"))
+    cases = cases.assign(person_key=cases["case_id"], office="Nordby", team="A")
+    frame = pd.DataFrame(told, columns=["case_id", "known_on", "name", "value"])
+    return take_duties(make_register(cases, frame, date(2026, 12, 31)), as_of, policy)
 
 
 def one(duties: Duties, case_id: str = "a") -> dict[str, Any]:
@@ -54,6 +73,16 @@ def test_a_duty_is_due_through_the_sunday_of_the_week_and_overdue_from_the_day_a
 ) -> None:
     row = one(duties_of(policy, {"a": opened}))
     assert (row["is_due"], row["overdue_days"]) == (is_due, overdue_days)
+
+
+def test_a_team_that_never_recorded_a_follow_up_is_not_called_overdue(policy: Policy) -> None:
+    opened = {"past": "2026-08-03", "ahead": "2026-10-05", "sunday": "2026-10-04"}
+    duties = duties_of(policy, opened, has_records=False)
+    assert one(duties, "past") | {"duty": "", "overdue_days": 0, "is_due": False} == one(duties, "past")
+    assert pd.isna(one(duties, "past")["due_on"])
+    assert one(duties, "ahead")["due_on"] == pd.Timestamp("2026-11-30")
+    assert one(duties, "sunday")["is_due"]
+    assert duties.timeliness["has_follow_ups"].tolist() == [False]
 
 
 def test_each_follow_up_held_starts_four_more_weeks(policy: Policy) -> None:
