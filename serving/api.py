@@ -127,11 +127,12 @@ class Desk:
             With the problem the caller is told.
         """
         model = self.model()
+        # Before a place is taken: a caller who sends slowly must not keep others waiting.
+        given = await read_json(request, self.settings.max_body_bytes)
         if self._here >= self.settings.threads + self.settings.queue:
             raise Refused("busy")
         self._here += 1
         try:
-            given = await read_json(request, self.settings.max_body_bytes)
             loop = asyncio.get_running_loop()
             made = await loop.run_in_executor(self._threads, self._answer, given, model, request_id(request))
             request.state.n_cases = len(made.results)

@@ -207,7 +207,10 @@ def flaws_of(broken: ValidationError, prefix: str = "") -> list[Flaw]:
         # A name that is not declared was made up by the caller: the pointer ends before it.
         path = [str(p) for p in error["loc"] if isinstance(p, int) or p in named]
         last = next((p for p in reversed(path) if not p.isdigit()), "")
-        code, detail = _told("cpr" if error["msg"].endswith(_CPR) else error["type"], named.get(last, "a JSON object with the documented names"))
+        code, detail = _told(
+            "cpr" if error["msg"].endswith(_CPR) else error["type"],
+            named.get(last, "a JSON object with the documented names"),
+        )
         pointer = "".join([prefix, *(f"/{p}" for p in path)])
         made.setdefault((pointer, code), Flaw(pointer=pointer, code=code, detail=detail))
     return list(made.values())
