@@ -116,7 +116,8 @@ def in_words(published: Published) -> str:
     lines += [f"  FAILED {g.number} {g.name}: {g.text}" for g in run.failed]
     lines += [f"warning: {text}" for text in run.warnings]
     lines.append(f"report: {published.report.html}")
-    lines.append(f"runs: mlflow ui --backend-store-uri {published.logged.tracking_uri}")
+    store = published.logged.tracking_uri
+    lines.append(f"runs: mlflow ui --backend-store-uri {store}" if store.startswith("sqlite:") else f"runs: {store}")
     if version is None:
         lines.append("not registered, as asked")
     elif published.promotion is not None:

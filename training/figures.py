@@ -192,7 +192,7 @@ def promised_and_kept(metrics: pd.DataFrame, learners: Sequence[str], landmarks:
                 MARKERS[i % 7],
                 ms=6,
                 color=colour(i),
-                label=f"{learner} expects",
+                label=learner,
             )
         ax.set_xticks(x, [landmark_label(name) for name in landmarks])
         ax.set_ylabel("past the horizon, in 100 cases")

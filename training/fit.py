@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from models import catalogue
 from models.baseline import KaplanMeierByAge
 from models.bundle import Bundle
 from models.calibration import Calibrator
-from models.contract import Learner
+from models.contract import Learner, canonical_rows
 from models.folds import fold_of_group
 from risk import features, schema
 from risk.errors import TooFewCasesError
 from risk.outcomes import OutcomeDefinition
 from risk.register import Register
-from risk.weeks import Floats
 from training.landmarks import REGISTRATION, LandmarkRows, landmark_rows, training_rows, week_before
 from training.plan import Plan
 
@@ -37,8 +37,8 @@ class Material:
         Features that are known of at least one row.
     names : tuple of str
         Columns of X.
-    n_rows : int
-        Rows before thinning.
+    counts : DataFrame
+        Rows by landmark, before and after thinning (:func:`training.landmarks.count_rows`).
     base_rate : dict
         ``ages`` (weeks) and ``p``, the share of cases open at that age that exceeds the horizon.
     register_fingerprint, is_synthetic
@@ -49,11 +49,16 @@ class Material:
     rows: LandmarkRows
     X: pd.DataFrame
     names: tuple[str, ...]
-    n_rows: int
+    counts: pd.DataFrame
     base_rate: dict[str, list[float]]
     register_fingerprint: str
     is_synthetic: bool
     cut_on: date
+
+    @property
+    def n_rows(self) -> int:
+        """Rows before thinning."""
+        return int(self.counts["n_rows"].sum())
 
 
 def prepare(known: Register, plan: Plan, cut_on: date) -> Material:
@@ -64,7 +69,7 @@ def prepare(known: Register, plan: Plan, cut_on: date) -> Material:
     TooFewCasesError
         When no case has closed, or no planned feature is known of any row.
     """
-    rows, n_rows = training_rows(known, plan, cut_on)
+    rows, counts = training_rows(known, plan, cut_on)
     X = rows.table(plan.features.names())
     names = tuple(n for n in X.columns if _is_known(X[n]).any())
     if not names:
@@ -73,7 +78,7 @@ def prepare(known: Register, plan: Plan, cut_on: date) -> Material:
         rows,
         X[list(names)],
         names,
-        n_rows,
+        counts,
         base_rate(known, plan.outcome, cut_on),
         known.fingerprint,
         known.is_synthetic,
@@ -90,9 +95,11 @@ def fit(name: str, material: Material, plan: Plan) -> Bundle:
         When the catalogue has no such learner, or the plan gives it a parameter it does not have.
     """
     rows, X = material.rows, material.X
-    learner = make(name, plan).fit(X, rows.y, rows.entry, groups=rows.snapshot.person)
-    # Rules and naive ways are shown as people use them, without the mending.
-    calibrator = calibrate(name, material, plan) if catalogue.can_be_champion(name) else None
+    # One BLAS thread: the matrices are small, so threads would mostly wait for each other, and sums keep their order.
+    with threadpool_limits(limits=1, user_api="blas"):
+        learner = make(name, plan).fit(X, rows.y, rows.entry, groups=rows.snapshot.person)
+        # Rules and naive ways are shown as people use them, without the mending.
+        calibrator = calibrate(learner, material, plan) if catalogue.can_be_champion(name) else None
     return Bundle(learner, calibrator, meta=meta(name, material, plan))
 
 
@@ -107,11 +114,11 @@ def make(name: str, plan: Plan) -> Learner:
     return catalogue.make(name, **{k: v for k, v in given.items() if k in known} | plan.learners.params.get(name, {}))
 
 
-def calibrate(name: str, material: Material, plan: Plan) -> Calibrator:
+def calibrate(learner: Learner, material: Material, plan: Plan) -> Calibrator:
     """Learn what the newest whole cohorts say of the learner's probabilities.
 
-    Each person's rows are predicted by a learner that has not seen that person (cross-fitting), so that the map mends
-    what is wrong with new cases, not what was learned by heart. Only cohorts opened in the newest
+    Each person's rows are predicted by a copy of the learner fitted without that person (cross-fitting, what was tuned
+    kept), so that the map mends what is wrong with new cases, not what was learned by heart. Only cohorts opened in the newest
     ``plan.calibration.weeks`` that could be followed to the horizon count; those that moved away are weighted for.
     """
     rows, horizon = material.rows, float(plan.outcome.horizon_weeks)
@@ -124,10 +131,13 @@ def calibrate(name: str, material: Material, plan: Plan) -> Calibrator:
     p = np.full(len(newest), np.nan)
     for k in range(plan.calibration.folds if _has_both(rows, newest, horizon, plan) else 0):
         learn, judge = fold != k, np.flatnonzero(fold[newest] == k)
-        if len(judge) and rows.y["closed"][learn].any():
-            learner = make(name, plan).fit(material.X[learn], rows.y[learn], rows.entry[learn], groups=group[learn])
-            at = newest[judge]
-            p[judge] = learner.survival(material.X.iloc[at], [horizon], rows.entry[at])[:, 0]
+        if not len(judge) or not rows.y["closed"][learn].any():
+            continue
+        others = canonical_rows(
+            learner.columns_, material.X[learn], rows.y[learn], rows.entry[learn], groups=group[learn]
+        )
+        at = newest[judge]
+        p[judge] = learner.refitted(others).survival(material.X.iloc[at], [horizon], rows.entry[at])[:, 0]
     used = newest[np.isfinite(p)]
     return calibrator.fit(
         p[np.isfinite(p)],
@@ -202,8 +212,3 @@ def _is_known(column: pd.Series) -> npt.NDArray[np.bool_]:
     if isinstance(column.dtype, pd.CategoricalDtype):
         return np.asarray(column.notna() & (column != schema.UNKNOWN))
     return np.asarray(column.notna())
-
-
-def survival_at_horizon(bundle: Bundle, X: pd.DataFrame, entry: Floats) -> Floats:
-    """P(open past the model's horizon), (n,)."""
-    return bundle.survival(X, [float(bundle.meta["outcome"]["horizon_weeks"])], entry)[:, 0]

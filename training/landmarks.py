@@ -180,8 +180,10 @@ def outcomes_of(register: Register, definition: OutcomeDefinition, cut_on: date)
     return y
 
 
-def training_rows(known: Register, plan: Plan, cut_on: date) -> tuple[LandmarkRows, int]:
-    """All rows a model may learn from on ``cut_on``, thinned as planned, and how many there were before thinning.
+def training_rows(known: Register, plan: Plan, cut_on: date) -> tuple[LandmarkRows, pd.DataFrame]:
+    """All rows a model may learn from on ``cut_on``, thinned as planned, and their counts by landmark (:func:`count_rows`).
+
+    Thinning draws by a hash of case, landmark and seed: which rows are kept does not depend on the order of the register.
 
     Raises
     ------
@@ -192,22 +194,22 @@ def training_rows(known: Register, plan: Plan, cut_on: date) -> tuple[LandmarkRo
     """
     if known.extract_on > cut_on:
         raise AsOfError(f"the register reaches to {known.extract_on}; cut it at {cut_on} before learning from it")
-    landmarks = plan.landmarks
-    rows = landmark_rows(known, landmarks.at, plan.outcome, cut_on)
-    n_rows = len(rows)
-    if not n_rows or not rows.y["closed"].any():
+    rows = landmark_rows(known, plan.landmarks.at, plan.outcome, cut_on)
+    if not len(rows) or not rows.y["closed"].any():
         raise TooFewCasesError(
             f"none of the {len(known)} cases known on {cut_on} has closed: nothing can be learned; read an extract that "
             "holds closed cases too (all cases of at least two years), or check the mapping of closing dates"
         )
-    if landmarks.max_rows is not None and n_rows > landmarks.max_rows:
+    most = plan.landmarks.max_rows
+    kept = rows
+    if most is not None and len(rows) > most:
         lot = _lot(rows.snapshot.case_id, rows.landmark, plan.seed)
-        rows = rows.take(np.sort(np.argsort(lot, kind="stable")[: landmarks.max_rows]))
-    return rows, n_rows
+        kept = rows.take(np.sort(np.argsort(lot, kind="stable")[:most]))
+    return kept, count_rows(rows, kept, plan)
 
 
-def count_rows(rows: LandmarkRows, plan: Plan) -> pd.DataFrame:
-    """Rows by landmark: ``landmark, n_rows, n_cases, n_closed, n_open, n_exceeded``."""
+def count_rows(rows: LandmarkRows, kept: LandmarkRows, plan: Plan) -> pd.DataFrame:
+    """Rows by landmark before thinning (``landmark, n_rows, n_cases, n_closed, n_open, n_exceeded``) and ``thinned_to``."""
     horizon = plan.outcome.horizon_weeks
     exceeded = np.where(rows.y["closed"], rows.y["weeks"] > horizon, rows.y["weeks"] >= horizon)
     made = []
@@ -222,6 +224,7 @@ def count_rows(rows: LandmarkRows, plan: Plan) -> pd.DataFrame:
                 "n_closed": int(closed.sum()),
                 "n_open": int((~closed).sum()),
                 "n_exceeded": int(exceeded[here].sum()),
+                "thinned_to": int((kept.landmark == name).sum()),
             }
         )
     return pd.DataFrame(made)

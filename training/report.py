@@ -35,8 +35,9 @@ NAIVE = ("matured_only", "censored_as_negative")
 LEARNER_NAMES = {
     "linear": "linear hazard",
     "hazard": "boosted hazard",
-    "stacked": "stacked",
-    "direct": "direct",
+    "additive": "additive hazard",
+    "direct": "direct, at the horizon",
+    "stacked": "blend of learners",
     "baseline": "age of case only",
     RULE: "longest open first",
     "matured_only": "naive, open cases dropped",
@@ -149,6 +150,7 @@ def summary(run: TrainingRun, weights: pd.DataFrame) -> dict[str, Any]:
             "n_rows": n_rows,
             "n_censored": n_open,
             "censored_share": n_open / n_rows if n_rows else None,
+            "is_thinned": bool((run.rows["thinned_to"] < run.rows["n_rows"]).any()),
             "landmarks": records(suppressed(run.rows, below)),
         },
         "gates": [plain(asdict(gate)) for gate in run.gates],
@@ -275,7 +277,7 @@ def landmark_order(run: TrainingRun) -> list[str]:
 
 def suppressed(table: pd.DataFrame, below: int) -> pd.DataFrame:
     """The table with every count of cases (``n``, ``n_...``) under the limit taken away."""
-    counts = [c for c in table.columns if c == "n" or c.startswith("n_")]
+    counts = [c for c in table.columns if c in ("n", "thinned_to") or c.startswith("n_")]
     return table.assign(**{c: table[c].astype("Int64").where(lambda n: n >= below) for c in counts})
 
 

@@ -21,7 +21,7 @@ from training.fairness import fairness
 from training.fit import Material, fit, prepare
 from training.gates import run_gates
 from training.gates.evidence import Evidence
-from training.landmarks import count_rows, register_at
+from training.landmarks import register_at
 from training.plan import Plan
 from training.results import Backtest, TrainingRun
 
@@ -63,7 +63,7 @@ def train(
     """
     check_as_of(register, as_of)
     clock = _Clock()
-    # One BLAS thread: the tables are small, so more threads only wait for each other, and sums keep their order.
+    # As in fit: threads of BLAS cost more than they bring on matrices of this size.
     with threadpool_limits(limits=1, user_api="blas"):
         with clock.step("landmark rows"):
             progress("landmark rows", 0.0)
@@ -91,7 +91,7 @@ def train(
         backtest=judged,
         gates=gates,
         fairness=groups,
-        rows=count_rows(material.rows, plan),
+        rows=material.counts,
         register_facts=facts_of(known),
         environment={"python": platform.python_version()} | {n: version(n) for n in LIBRARIES},
         seconds=clock.seconds,

@@ -36,7 +36,7 @@ _AT_ONCE = 900  # MLflow takes at most 1,000 metrics in one call
 
 @dataclass(frozen=True)
 class Logged:
-    """Where a run went: its id in MLflow, the version it was registered as (None when it was not), and the store."""
+    """Where a run went: its id in MLflow, the version it was registered as (None when it was not), and the store's address without a password."""
 
     run_id: str
     version: int | None
@@ -69,7 +69,7 @@ def log_run(run: TrainingRun, report: Report, *, register: bool = True, home: Pa
     if register:
         number = registry.register(f"runs:/{run_id}/bundle", run_id, version_tags(run), home)
         registry.set_alias(registry.CHALLENGER, number, home)
-    return Logged(run_id, number, registry.tracking_uri(home))
+    return Logged(run_id, number, registry.without_password(registry.tracking_uri(home)))
 
 
 def write_artifacts(run: TrainingRun, report: Report, folder: Path) -> None:

@@ -27,6 +27,11 @@ class Reading:
     def at(self) -> str:
         return named(self.landmark)
 
+    def widened(self, factor: float) -> Reading:
+        """The same value with its interval drawn out on both sides."""
+        low, high = (self.value + factor * (end - self.value) for end in (self.low, self.high))
+        return Reading(self.landmark, self.value, low, high)
+
 
 @dataclass(frozen=True)
 class Evidence:
