@@ -249,6 +249,15 @@ def set_tags(number: int, tags: dict[str, str], home: Path | None = None, *, des
             store.update_model_version(MODEL, str(number), description)
 
 
+def without_password(text: str) -> str:
+    """An address, or a text that holds one, fit to be shown.
+
+    >>> without_password("https://anna:secret@mlflow.example/x")
+    'https://...@mlflow.example/x'
+    """
+    return re.sub(r"://[^/@\s]*@", "://...@", text)
+
+
 @contextmanager
 def quiet_mlflow() -> Iterator[None]:
     """MLflow without telemetry, without waiting minutes for a dead server, and without messages about its own insides."""
@@ -287,8 +296,8 @@ def told_plainly(home: Path | None = None) -> Iterator[None]:
     except (MlflowException, sqlalchemy.exc.SQLAlchemyError, OSError, ModuleNotFoundError) as why:
         first_line = (str(why).splitlines() or [""])[0][:200]
         raise RegistryError(
-            f"the model store {_without_password(registry_uri(home))} did not answer ({type(why).__name__}: "
-            f"{_without_password(first_line)}); check MLFLOW_TRACKING_URI, MLFLOW_REGISTRY_URI and RISK_HOME"
+            f"the model store {without_password(registry_uri(home))} did not answer ({type(why).__name__}: "
+            f"{without_password(first_line)}); check MLFLOW_TRACKING_URI, MLFLOW_REGISTRY_URI and RISK_HOME"
         ) from why
 
 
@@ -333,7 +342,3 @@ def _version(found: Any, aliases: dict[str, str]) -> ModelVersion:
         created_at=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
         tags=dict(found.tags),
     )
-
-
-def _without_password(text: str) -> str:
-    return re.sub(r"://[^/@\s]*@", "://...@", text)
