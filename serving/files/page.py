@@ -11,7 +11,6 @@ from typing import Any
 
 import jinja2
 import pandas as pd
-from markupsafe import Markup
 
 from risk.priority import SECTIONS
 from serving.language import Speaker, share_of_100
@@ -87,7 +86,11 @@ def _page(
     speaker: Speaker,
 ) -> str:
     say = speaker.say
-    style = _templates().get_template("worklist.css").render(footer=say("list.footer"), page=say("list.page"))
+    # Every printed sheet says that the cases are made up: a page may be found without its first one.
+    mark = f"{say('list.synthetic')} " if lists.register.is_synthetic else ""
+    style = (
+        _templates().get_template("worklist.css").render(mark=mark, footer=say("list.footer"), page=say("list.page"))
+    )
     overview = [
         {"name": n, "slug": s, "cells": overview_cells(t, speaker)}
         for n, s, t in zip(names, short, lists.worklist.teams.itertuples(), strict=True)
@@ -99,7 +102,7 @@ def _page(
             language=speaker.language,
             title=title(lists, speaker),
             only=only,
-            style=Markup(style),
+            style=style,
             say=say,
             made_up=say("list.synthetic") if lists.register.is_synthetic else "",
             purpose=say("list.purpose"),
@@ -108,7 +111,7 @@ def _page(
             about=about_lines(lists, speaker),
             overview=overview,
             overview_heads=[say(f"overview.{w}", horizon=lists.worklist.horizon_weeks) for w in OVERVIEW],
-            sections=[Markup(s) for s in sections],
+            sections=sections,
         )
     )
 

@@ -39,9 +39,8 @@ def duties_of(
     told = list(facts)
     if has_records:
         days = [pd.Timestamp(d) for d in ("1975-01-06", "1975-01-13", "1975-03-03")]
-        old = dict(
-            zip(["case_id", "opened_on", "registered_on", "closed_on", "close_reason"], ["z", *days, "recovered"])
-        )
+        old = {"case_id": "z", "opened_on": days[0], "registered_on": days[1], "closed_on": days[2]}
+        old |= {"close_reason": "recovered"}
         cases = pd.DataFrame([*cases.to_dict("records"), old])
         told.append(("z", "1975-02-10", "follow_up_held", "interview"))
     cases = cases.assign(person_key=cases["case_id"], office="Nordby", team="A")
