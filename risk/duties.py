@@ -17,7 +17,7 @@ from risk import schema
 from risk.milestones import next_milestones
 from risk.policy import Policy, RuleSet
 from risk.register import Register
-from risk.snapshot import _DAY_BITS, FactColumn, Snapshot, check_as_of, take_snapshot
+from risk.snapshot import FactColumn, Snapshot, check_as_of, take_snapshot
 from risk.weeks import DAYS_PER_WEEK, Dates, as_days, monday_of
 
 _NEVER = np.datetime64("NaT", "D")
@@ -118,7 +118,7 @@ def _latest(fact: FactColumn | None, n: int, day: np.datetime64) -> npt.NDArray[
     out = np.full(n, -1, dtype=np.int64)
     if fact is not None:
         known = fact.known_on < day
-        out[fact.keys[known] >> _DAY_BITS] = fact.values[known].astype(np.int64)  # sorted by day: the last one stays
+        out[fact.position[known]] = fact.values[known].astype(np.int64)  # sorted by day: the last one stays
     return out
 
 
@@ -140,7 +140,7 @@ def _held(
     for name, rule in rules.by_category.items():
         if rule.accepts is not None:
             accepted[categories.index(name)] = [k in rule.accepts for k in kinds]
-    position = fact.keys >> _DAY_BITS
+    position = fact.position
     # On standby the doctor or hospital is asked instead of the person: any kind of follow-up meets the duty.
     meets = on_standby[position] | accepted[category[position], fact.values.astype(np.int64)]
     counts = alive[position] & (fact.known_on < day) & meets
@@ -181,7 +181,7 @@ def _fast_track(
     asked_on = np.full(len(register), _NEVER)
     known = asked.known_on < day
     # Reversed, so that the earliest request of a case is the one that stays.
-    asked_on[(asked.keys[known] >> _DAY_BITS)[::-1]] = asked.known_on[known][::-1]
+    asked_on[asked.position[known][::-1]] = asked.known_on[known][::-1]
     early = asked_on[position] + np.timedelta64(rules.fast_track_weeks * DAYS_PER_WEEK, "D")
     is_fast = is_first & (early < due_on)
     return np.where(is_fast, early, due_on), is_fast
@@ -248,7 +248,7 @@ def _timeliness(register: Register, chain: _Chain, as_of: date, policy: Policy) 
     held = encoded.facts.get("follow_up_held")
     has_any = np.zeros(len(register), dtype=bool)
     if held is not None:
-        has_any[held.keys[held.known_on < day] >> _DAY_BITS] = True
+        has_any[held.position[held.known_on < day]] = True
     teams = of_team.assign(has_follow_ups=has_any).groupby(["office", "team"], sort=True).any().reset_index()
     summed = counts.groupby(["office", "team"], sort=True)[["n_fell_due", "n_met"]].sum().reset_index()
     out = teams.merge(summed, on=["office", "team"], how="left")

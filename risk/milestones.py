@@ -10,7 +10,7 @@ import numpy.typing as npt
 from risk import schema
 from risk.policy import Milestone, Policy
 from risk.register import Register
-from risk.snapshot import _DAY_BITS, Snapshot
+from risk.snapshot import Snapshot
 from risk.weeks import DAYS_PER_WEEK, Dates
 
 
@@ -66,7 +66,7 @@ def _done(register: Register, snapshot: Snapshot, milestone: Milestone, day: np.
     if fact is not None and milestone.done_by:
         levels = schema.fact_attributes()["milestone_done"].levels
         counts = np.isin(fact.values, [levels.index(v) for v in milestone.done_by]) & (fact.known_on < day)
-        done[fact.keys[counts] >> _DAY_BITS] = True
+        done[fact.position[counts]] = True
     return done[snapshot.position]
 
 
@@ -75,6 +75,6 @@ def _team_records(register: Register, snapshot: Snapshot, day: np.datetime64) ->
     fact = register.encoded.facts.get("milestone_done")
     if fact is None:
         return np.zeros(len(snapshot), dtype=bool)
-    recorded = np.unique(fact.keys[fact.known_on < day] >> _DAY_BITS)
+    recorded = np.unique(fact.position[fact.known_on < day])
     teams = register.cases["office"].astype(str) + "\x1f" + register.cases["team"].astype(str)
     return teams.iloc[snapshot.position].isin(teams.iloc[recorded].unique()).to_numpy()

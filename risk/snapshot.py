@@ -19,16 +19,27 @@ from risk.errors import AsOfError
 from risk.register import Register
 from risk.weeks import Dates, Floats, as_days, weeks_survived
 
-_DAY_BITS = 17  # days since 1970 of any date up to the year 2328 fit, so (case, day) sorts as one integer
+# (case, day) sorts as one integer: 18 bits hold any day from 1611 to 2328, counted from the middle.
+_DAY_BITS = 18
+_DAY_ZERO = 1 << 17
 
 
 @dataclass(frozen=True)
 class FactColumn:
-    """All facts of one name, sorted by case and day."""
+    """All facts of one name, sorted by case, day and value."""
 
     keys: npt.NDArray[np.int64]
     values: Floats
     known_on: Dates
+
+    @property
+    def position(self) -> npt.NDArray[np.int64]:
+        """The case's row in the register, (m,)."""
+        return self.keys >> _DAY_BITS
+
+
+def _keys(position: npt.NDArray[np.int64], day: Dates) -> npt.NDArray[np.int64]:
+    return (position.astype(np.int64) << _DAY_BITS) + day.astype(np.int64) + _DAY_ZERO
 
 
 @dataclass(frozen=True)
@@ -56,7 +67,7 @@ class Recorded(Protocol):
 
 def fact_column(position: npt.NDArray[np.int64], day: Dates, values: Floats) -> FactColumn:
     """The facts of one name as a column: the case's row, the day each was recorded and its value, (m,) each, any order."""
-    keys = (position.astype(np.int64) << _DAY_BITS) + day.astype(np.int64)
+    keys = _keys(position, day)
     sort = np.lexsort((values, keys))
     return FactColumn(keys[sort], values[sort], day[sort])
 
@@ -176,7 +187,7 @@ def snapshot_rows(register: Recorded, position: npt.NDArray[np.int64], as_of: Da
     encoded = register.encoded
     columns = {name: values[position] for name, values in encoded.columns.items()}
     known_on: dict[str, Dates] = {}
-    wanted = (position.astype(np.int64) << _DAY_BITS) + as_of.astype(np.int64)
+    wanted = _keys(position, as_of)
     for name in schema.fact_attributes():
         columns[name] = np.full(len(position), np.nan)
         known_on[name] = np.full(len(position), np.datetime64("NaT", "D"))

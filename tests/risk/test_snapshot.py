@@ -1,11 +1,12 @@
 from datetime import date
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from risk import features, schema
 from risk.errors import AsOfError, ConfigError
-from risk.register import Register
+from risk.register import Register, make_register
 from risk.snapshot import take_snapshot
 
 
@@ -90,3 +91,11 @@ def test_season_is_the_only_calendar_time_and_knows_no_year(register: Register) 
     snapshot = take_snapshot(register, date(2025, 3, 1))
     built = features.build_features(snapshot, ["season_cos", "season_sin"])
     np.testing.assert_allclose(built["season_cos"] ** 2 + built["season_sin"] ** 2, 1.0, atol=1e-12)
+
+
+def test_a_fact_from_long_before_1970_belongs_to_its_own_case(tables: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    cases, facts = tables
+    old = pd.DataFrame([("SYN000002", "1931-05-04", "fast_track", "worker")], columns=list(schema.FACT_KEYS))
+    register = make_register(cases, pd.concat([facts, old], ignore_index=True), date(2026, 11, 16))
+    snapshot = take_snapshot(register, date(2025, 3, 1))
+    assert [level(snapshot, "fast_track", row) for row in range(len(snapshot))] == [None, "worker"]
