@@ -16,15 +16,16 @@ import logging
 import os
 import re
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.bundle import Bundle
+from models.bundle import MANIFEST, Bundle
 from risk.errors import BundleError, RegistryError, RiskError
 from risk.home import home as risk_home
 
@@ -128,10 +129,10 @@ def find_version(name: str, home: Path | None = None) -> ModelVersion:
     """
     full = _NAMED.match(name)
     wanted = (full["alias"] or full["number"]) if full else name
+    found = _looked_up(client(home), wanted, home)
+    if found is not None:
+        return found
     known = versions(home)
-    for version in known:
-        if wanted in version.aliases or wanted == str(version.number):
-            return version
     if not known:
         raise RegistryError(f"no version of model {MODEL} is registered yet; make one with 'risk train REGISTER'")
     if wanted == CHAMPION:
@@ -173,11 +174,14 @@ def open_version(version: ModelVersion, home: Path | None = None) -> Bundle:
         When the bundle is damaged, or is not the one that was registered.
     """
     with tempfile.TemporaryDirectory(prefix="risk52-") as folder:
-        bundle = Bundle.open(_downloaded(version, BUNDLE_PATH, Path(folder), home))
-    registered = version.tags.get("bundle_version", bundle.version)
-    if bundle.version != registered:
+        place = _downloaded(version, BUNDLE_PATH, Path(folder), home)
+        bundle = Bundle.open(place)
+        # As it was saved, checked by opening; what this release would write of the same bundle may differ.
+        saved = json.loads((place / MANIFEST).read_text("utf-8"))["version"]
+    registered = version.tags.get("bundle_version", saved)
+    if saved != registered:
         raise BundleError(
-            f"version {version.number} of model {MODEL} holds bundle {bundle.version}, but {registered} was registered; "
+            f"version {version.number} of model {MODEL} holds bundle {saved}, but {registered} was registered; "
             "train again, and find out who changed it"
         )
     return bundle
@@ -265,9 +269,12 @@ def quiet_mlflow() -> Iterator[None]:
         os.environ.setdefault(name, value)
     loggers = [logging.getLogger(name) for name in ("mlflow", "alembic")]
     levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings():
+    # Filters of warnings belong to the whole process: a thread of a service leaves them alone.
+    is_alone = threading.current_thread() is threading.main_thread()
+    with warnings.catch_warnings() if is_alone else nullcontext():
         # MLflow 3.17 warns at its own import, of SQLAlchemy 2.1 and of its own type hints; a user can do nothing about it.
-        warnings.simplefilter("ignore")
+        if is_alone:
+            warnings.simplefilter("ignore")
         for logger in loggers:
             logger.setLevel(logging.ERROR)
         try:
@@ -320,6 +327,21 @@ def _downloaded(version: ModelVersion, path: str, folder: Path, home: Path | Non
                 artifact_uri=f"{version.source}/{path}", dst_path=str(folder), tracking_uri=tracking_uri(home)
             )
         )
+
+
+def _looked_up(store: MlflowClient, wanted: str, home: Path | None) -> ModelVersion | None:
+    """The version of a number or alias, None when there is none; a service that waits for a new champion asks this often."""
+    with told_plainly(home), quiet_mlflow():
+        from mlflow.exceptions import MlflowException
+
+        try:
+            ask = store.get_model_version if wanted.isdigit() else store.get_model_version_by_alias
+            found = ask(MODEL, wanted)
+        except MlflowException as why:
+            if why.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                return None
+            raise
+    return _version(found, dict.fromkeys(found.aliases, found.version))
 
 
 def _all_pages(store: MlflowClient) -> Iterator[Any]:

@@ -93,14 +93,14 @@ def promote(
             f"version {version.number} failed {len(failed)} gate{'' if len(failed) == 1 else 's'} ({told}); the champion "
             'stays. Train a better one, or go past it with --override "reason", which is kept with the model'
         )
-    bundle = registry.open_version(version, home)  # a damaged or exchanged bundle is refused here
+    registry.open_version(version, home)  # a damaged or exchanged bundle is refused here
     before = _champion(home)
     line = Promotion(
         at=datetime.now(UTC).isoformat(timespec="seconds"),
         by=by or user_name(),
         to_version=version.number,
         from_version=before.number if before else None,
-        bundle_version=bundle.version,
+        bundle_version=version.tags.get("bundle_version", ""),
         gates_failed=[gate["name"] for gate in failed],
         override_reason=override.strip() if failed and override else None,
     )

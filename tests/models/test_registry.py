@@ -74,8 +74,9 @@ def test_the_opened_champion_scores_as_the_bundle_that_was_registered(registered
 
 
 def test_an_unknown_name_is_refused_with_the_versions_there_are(registered: int) -> None:
-    with pytest.raises(RegistryError, match="no version or alias '7'; there are versions 1"):
-        registry.champion_bundle("models:/risk52/7")
+    for name in ("models:/risk52/7", "7", "previous", "./no/such/folder", "models:/other@champion"):
+        with pytest.raises(RegistryError, match=r"no version or alias '.*'; there are versions 1$"):
+            registry.champion_bundle(name)
 
 
 def test_versions_come_newest_first_with_aliases_and_tags(
@@ -88,6 +89,8 @@ def test_versions_come_newest_first_with_aliases_and_tags(
     assert (newest.tags["gates"], newest.tags["gates_failed"]) == ("failed", "calibrated")
     assert (oldest.tags["gates"], oldest.tags["is_synthetic"], oldest.tags["learner"]) == ("passed", "true", "linear")
     assert oldest.created_at.tzinfo is not None
+    assert registry.find_version("champion") == registry.find_version("1") == oldest
+    assert registry.find_version("challenger") == newest
 
 
 def test_a_changed_byte_is_refused(registered: int, risk_home: Path) -> None:
@@ -107,6 +110,13 @@ def test_a_whole_bundle_put_in_the_place_of_another_is_refused(
     Bundle(small_bundle.learner, None, meta=small_bundle.meta | {"is_synthetic": False}).save(place)
     with pytest.raises(BundleError, match=f"but {small_bundle.version} was registered"):
         registry.champion_bundle()
+
+
+def test_a_release_that_would_write_the_same_bundle_otherwise_still_opens_it(
+    registered: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Bundle, "version", property(lambda self: "written otherwise"))
+    assert registry.champion_bundle().version == "written otherwise"
 
 
 def test_a_version_whose_files_are_gone_is_a_registry_error(registered: int, risk_home: Path) -> None:
