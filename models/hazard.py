@@ -53,8 +53,9 @@ class BoostedHazard(Learner):
 
     Parameters
     ----------
-    horizons : weeks asked for later; the last is where follow-up ends, and later weeks continue the last hazard
+    horizons : weeks asked for later
     n_periods : about how many periods the baseline has
+    follow_up : where following cases ends, in multiples of the last horizon; later weeks continue the last hazard
     n_bands : in how many bands of weeks effects may differ
     n_estimators : most trees
     learning_rate, num_leaves, min_closings, reg_lambda, feature_fraction : as in LightGBM; ``min_closings`` is the
@@ -78,6 +79,7 @@ class BoostedHazard(Learner):
         self,
         horizons: Sequence[float] = HORIZONS,
         n_periods: int = 14,
+        follow_up: float = 1.0,
         n_bands: int = 3,
         n_estimators: int = 400,
         learning_rate: float = 0.05,
@@ -91,6 +93,7 @@ class BoostedHazard(Learner):
     ) -> None:
         self.horizons = horizons
         self.n_periods = n_periods
+        self.follow_up = follow_up
         self.n_bands = n_bands
         self.n_estimators = n_estimators
         self.learning_rate = learning_rate
@@ -103,7 +106,7 @@ class BoostedHazard(Learner):
         self.n_jobs = n_jobs
 
     def _fit(self, rows: Rows) -> None:
-        self.periods_ = choose_periods(rows, self.horizons, self.n_periods)
+        self.periods_ = choose_periods(rows, self.horizons, self.n_periods, self.follow_up)
         seen = watch(rows, self.periods_)
         require_closings(seen.closed, self.periods_)
         self.offset_ = baseline_log_hazard(rows, seen, self.periods_)

@@ -41,8 +41,9 @@ class LinearHazard(Learner):
 
     Parameters
     ----------
-    horizons : weeks asked for later; the last is where follow-up ends, and later weeks continue the last hazard
+    horizons : weeks asked for later
     n_periods : about how many periods the hazard has
+    follow_up : where following cases ends, in multiples of the last horizon; later weeks continue the last hazard
     penalties : ridge penalties tried, from weak to strong; one value is taken without a search
     ratios : how many times harder bends and changing effects are penalised, tried in turn; empty leaves them out
     n_changing : how many terms may change with time or age, the strongest first
@@ -62,6 +63,7 @@ class LinearHazard(Learner):
         self,
         horizons: Sequence[float] = HORIZONS,
         n_periods: int = 14,
+        follow_up: float = 2.0,
         penalties: Sequence[float] = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0),
         ratios: Sequence[float] = (20.0, 5.0),
         n_changing: int = 20,
@@ -70,6 +72,7 @@ class LinearHazard(Learner):
     ) -> None:
         self.horizons = horizons
         self.n_periods = n_periods
+        self.follow_up = follow_up
         self.penalties = penalties
         self.ratios = ratios
         self.n_changing = n_changing
@@ -77,7 +80,7 @@ class LinearHazard(Learner):
         self.random_state = random_state
 
     def _fit(self, rows: Rows) -> None:
-        self.periods_ = choose_periods(rows, self.horizons, self.n_periods)
+        self.periods_ = choose_periods(rows, self.horizons, self.n_periods, self.follow_up)
         self.design_ = make_design(rows.matrix, self.columns_.categories)
         self.age_ = make_number(np.log1p(rows.entry), -1, many_values=4)
         seen = watch(rows, self.periods_)

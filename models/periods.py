@@ -22,6 +22,7 @@ import numpy.typing as npt
 from models.contract import BoolArray, FloatArray, IntArray, Rows
 from risk.errors import TooFewCasesError
 
+FEWEST_CLOSINGS = 10  # in a period
 NODES, NODE_WEIGHTS = np.polynomial.legendre.leggauss(16)
 NODES, NODE_WEIGHTS = (NODES + 1) / 2, NODE_WEIGHTS / 2
 
@@ -86,25 +87,30 @@ class Watched:
     period: IntArray
 
 
-def choose_periods(rows: Rows, horizons: Sequence[float], n_periods: int) -> Periods:
+def choose_periods(rows: Rows, horizons: Sequence[float], n_periods: int, follow_up: float = 1.0) -> Periods:
     """Edges at every horizon and at quantiles of the closing weeks, so that each period sees about as many closings.
 
     Parameters
     ----------
     rows : training rows
-    horizons : weeks that will be asked for; the last is the last edge
+    horizons : weeks that will be asked for
+    follow_up : the last edge, in multiples of the last horizon; cases seen beyond a horizon still tell who stays, and
+        an edge beyond it is set where at least ten cases closed between the two
     n_periods : about how many periods, fewer when few cases closed (at least ten closings are wanted for each)
     """
     fixed = np.unique(np.asarray(horizons, dtype=np.float64))
+    end = follow_up * fixed[-1]
+    if end > fixed[-1] and np.sum(rows.closed & (rows.weeks > fixed[-1]) & (rows.weeks <= end)) >= FEWEST_CLOSINGS:
+        fixed = np.append(fixed, end)
     last = fixed[-1]
     closings = rows.weeks[rows.closed & (rows.weeks < last)]
-    wanted = int(min(n_periods, len(closings) // 10))
+    wanted = int(min(n_periods, len(closings) // FEWEST_CLOSINGS))
     edges = np.concatenate([[0.0], fixed])
     if wanted > 1:
         # An observed quantile, not one between two weeks: edges must lie on days that exist.
         inner = np.quantile(closings, np.arange(1, wanted) / wanted, method="inverted_cdf")
         nearest = np.abs(inner[:, None] - edges[None, :]).min(axis=1)
-        spacing = 0.02 * last
+        spacing = 0.02 * max(horizons)
         edges = np.union1d(edges, _spread(inner[nearest > spacing], spacing / 2))
     return Periods(edges)
 

@@ -8,7 +8,8 @@ The constraint holds per path and not per tree (a tree that splits on age first 
 another to the right), so a leaf belongs to the feature of its own path.
 
 Leaf values are rounded to multiples of 2^-36 before anything is compiled. Sums of such numbers are exact in double
-precision whatever their order, so tables and trees give the same bits.
+precision whatever their order, so tables and trees give the same bits (for numbers of magnitude above 1e-35 or 0:
+LightGBM itself reads smaller ones as 0).
 """
 
 from __future__ import annotations

@@ -1,0 +1,70 @@
+"""One ensemble per horizon: its outcomes are right on average, and the curve through it is sound."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from models import catalogue
+from models.columns import Columns
+from models.contract import canonical_rows, outcome
+from risk.errors import ConfigError
+
+
+def register(n, seed=0):
+    rng = np.random.default_rng(seed)
+    X = pd.DataFrame(rng.normal(size=(n, 3)), columns=list("abc"))
+    mean = 30 * np.exp(0.7 * X["a"] - 0.4 * X["b"])
+    weeks = np.ceil(rng.exponential(mean) * 7) / 7
+    seen = np.ceil(rng.uniform(5, 110, size=n) * 7) / 7
+    return X, outcome(weeks <= seen, np.minimum(weeks, seen)), weeks, np.exp(-52 / mean).to_numpy()
+
+
+@pytest.mark.parametrize("transformation", ["conditional", "doubly_robust"])
+def test_made_up_outcomes_have_the_mean_of_the_true_ones(transformation):
+    X, y, weeks, truth = register(4000)
+    learner = catalogue.make("direct", transformation=transformation)
+    learner._adopt(Columns.of(X))
+    rows, made_up = learner._outcomes(canonical_rows(learner.columns_, X, y))
+    assert abs(made_up.mean() - np.mean(weeks > 52)) < 0.02
+    # Among cases with much and with little risk too, so the transformation is unbiased given the features.
+    risk = np.exp(-52 / (30 * np.exp(0.7 * rows.matrix[:, 0] - 0.4 * rows.matrix[:, 1])))
+    for part in (risk > np.quantile(truth, 0.75), risk < np.quantile(truth, 0.25)):
+        assert abs(made_up[part].mean() - risk[part].mean()) < 0.035
+
+
+def test_known_outcomes_are_left_as_they_are():
+    X, y, _, _ = register(800)
+    learner = catalogue.make("direct")
+    learner._adopt(Columns.of(X))
+    rows, made_up = learner._outcomes(canonical_rows(learner.columns_, X, y))
+    assert np.all(made_up[rows.closed & (rows.weeks <= 52)] == 0.0)
+    assert np.all(made_up[rows.weeks > 52] == 1.0)
+    lost = made_up[~rows.closed & (rows.weeks < 52)]
+    assert np.all((lost > 0) & (lost < 1))
+
+
+def test_scores_come_near_the_truth_at_every_horizon():
+    X, y, _, _ = register(5000)
+    test, _, weeks, truth = register(3000, seed=1)
+    learner = catalogue.make("direct").fit(X, y)
+    p = learner.survival(test, [8, 13, 22, 26, 52])
+    assert np.mean((p[:, 4] - truth) ** 2) < 0.004
+    for j, week in enumerate((8, 13, 22, 26, 52)):
+        assert abs(p[:, j].mean() - np.mean(weeks > week)) < 0.03
+        at_week = np.exp(np.log(truth) * week / 52)
+        assert np.corrcoef(p[:, j], at_week)[0, 1] > 0.9
+
+
+def test_a_case_already_past_the_horizon_has_a_curve_too():
+    X, y, _, _ = register(800)
+    p = catalogue.make("direct").fit(X, y).survival(X[:5], [52, 60, 78], np.full(5, 52.0))
+    assert np.all(p[:, 0] == 1.0)
+    assert np.all(np.diff(p, axis=1) < 0)
+
+
+def test_unknown_choices_are_refused():
+    X, y, _, _ = register(200)
+    with pytest.raises(ConfigError, match="transformation 'magic'"):
+        catalogue.make("direct", transformation="magic").fit(X, y)
+    with pytest.raises(ConfigError, match="nuisance 'baseline'"):
+        catalogue.make("direct", nuisance="baseline").fit(X, y)

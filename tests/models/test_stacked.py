@@ -1,0 +1,67 @@
+"""The blend: equal until shown otherwise, and no worse than its best member."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from models import catalogue
+from models.columns import Columns
+from models.contract import canonical_rows, outcome
+from models.stacked import intervals, share
+from risk.errors import ConfigError
+
+
+def register(n, seed, interaction):
+    rng = np.random.default_rng(seed)
+    X = pd.DataFrame(rng.normal(size=(n, 4)), columns=list("abcd"))
+    effect = 0.9 * np.sign(X["a"] * X["b"]) if interaction else 0.5 * X["a"] - 0.4 * X["b"]
+    weeks = np.ceil(rng.exponential(30 * np.exp(effect)) * 7) / 7
+    seen = np.ceil(rng.uniform(5, 110, size=n) * 7) / 7
+    return X, outcome(weeks <= seen, np.minimum(weeks, seen)), weeks > 52
+
+
+@pytest.mark.parametrize("interaction", [False, True])
+def test_never_much_worse_than_its_best_member(interaction):
+    X, y, _ = register(2500, 0, interaction)
+    test, _, long = register(4000, 1, interaction)
+    blend = catalogue.make("stacked").fit(X, y)
+    brier = {m.name: np.mean((m.survival(test, [52.0])[:, 0] - long) ** 2) for m in [blend, *blend.members_]}
+    assert brier["stacked"] < min(brier["linear"], brier["hazard"]) + 0.002
+    linear, hazard = blend.weights_
+    assert (hazard > 0.7) if interaction else (linear > 0.5)
+    assert linear + hazard == pytest.approx(1.0)
+
+
+def test_a_narrow_prior_means_equal_weights():
+    X, y, _ = register(400, 2, True)
+    blend = catalogue.make("stacked", prior_deviation=1e-3).fit(X, y)
+    np.testing.assert_allclose(blend.weights_, 0.5, atol=1e-3)
+
+
+def test_one_member_is_that_member():
+    X, y, _ = register(300, 3, False)
+    alone = catalogue.make("linear").fit(X, y)
+    blend = catalogue.make("stacked", members=("linear",)).fit(X, y)
+    np.testing.assert_allclose(blend.survival(X, [8, 52]), alone.survival(X, [8, 52]), atol=1e-12)
+
+
+def test_a_blend_of_blends_is_refused():
+    X, y, _ = register(300, 3, False)
+    with pytest.raises(ConfigError, match="members of a blend"):
+        catalogue.make("stacked", members=("stacked",)).fit(X, y)
+    with pytest.raises(ConfigError, match="members of a blend"):
+        catalogue.make("stacked", members=()).fit(X, y)
+
+
+def test_intervals_say_only_what_was_seen():
+    X = pd.DataFrame({"x": np.arange(6.0)})
+    y = outcome([True, True, True, False, False, False], [8.0, 9.0, 60.0, 7.0, 13.0, 70.0])
+    rows = canonical_rows(Columns.of(X), X, y)
+    closed_in, seen_to = intervals(rows, np.array([8.0, 13.0, 52.0]))
+    by_week = dict(zip(rows.weeks.tolist(), zip(closed_in.tolist(), seen_to.tolist(), strict=True), strict=True))
+    # Closed on the last day of week 8 is not past it; censored then is. After week 52 a closing is past every horizon.
+    assert by_week == {8.0: (1, 1), 9.0: (2, 1), 60.0: (0, 3), 7.0: (0, 0), 13.0: (0, 2), 70.0: (0, 3)}
+
+
+def test_weights_are_shares():
+    np.testing.assert_allclose(share(np.array([0.0, np.log(3.0)])), [0.25, 0.75])
