@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -10,6 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from risk.errors import OutputError
+
+# What a place refuses, at opening or in the middle of writing; any other OSError is about something else.
+_REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EISDIR, errno.ENOTDIR}
 
 
 @contextmanager
@@ -43,8 +47,9 @@ def whole_folder(folder: Path) -> Iterator[Path]:
             if retired.exists():
                 os.rename(retired, folder)
             raise
-    except PermissionError as why:
-        raise OutputError(f"cannot write {folder} ({why.strerror}); what stood there is untouched") from None
+    except OSError as why:
+        _refuse(folder, why)
+        raise
     finally:
         shutil.rmtree(made, ignore_errors=True)
         shutil.rmtree(retired, ignore_errors=True)
@@ -73,7 +78,13 @@ def whole_file(path: Path) -> Iterator[Path]:
         yield made
         made.chmod(0o644)
         os.replace(made, path)
-    except PermissionError as why:
-        raise OutputError(f"cannot write {path} ({why.strerror}); what stood there is untouched") from None
+    except OSError as why:
+        _refuse(path, why)
+        raise
     finally:
         made.unlink(missing_ok=True)
+
+
+def _refuse(place: Path, why: OSError) -> None:
+    if why.errno in _REFUSED and not isinstance(why, OutputError):
+        raise OutputError(f"cannot write {place} ({why.strerror}); what stood there is untouched") from None

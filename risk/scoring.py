@@ -21,6 +21,7 @@ from risk.outcomes import OutcomeDefinition
 from risk.snapshot import Recorded, Snapshot, snapshot_rows, take_snapshot
 from risk.weeks import Floats, weeks_survived
 
+OBJECTION = "objection"
 PURPOSE = "orders follow-up of open sickness-benefit cases"
 NOT_FOR = ("entitlement", "sanction", "control", "payment stop")
 
@@ -126,6 +127,8 @@ def score_snapshot(snapshot: Snapshot, model: ScoringModel) -> Scores:
     entry = entry_weeks(snapshot, outcome)
     columns = features.build_features(snapshot, model.meta["features"])
     missing = _missing_required(columns, model.meta.get("required", []))
+    # Who has objected to being scored (GDPR article 21) gets no score anywhere, whatever is known of the case.
+    missing[snapshot.columns[OBJECTION] == 1.0] = OBJECTION
     past = entry >= outcome.horizon_weeks
     status = np.where(past, "past_horizon", np.where(missing != "", "abstained", "scored"))
     weeks = np.array(outcome.horizons_weeks, dtype=np.float64)
@@ -157,7 +160,7 @@ def entry_weeks(snapshot: Snapshot, outcome: OutcomeDefinition) -> Floats:
     return snapshot.age_weeks if outcome.clock == "absence" else weeks_survived(snapshot.registered_on, snapshot.as_of)
 
 
-def _missing_required(columns: dict[str, np.ndarray], required: Sequence[str]) -> npt.NDArray[np.str_]:
+def _missing_required(columns: dict[str, np.ndarray], required: Sequence[str]) -> npt.NDArray[np.object_]:
     """Per row, the required features that are not known, joined by commas; empty when all are."""
     known = features.catalogue()
     out = np.full(len(next(iter(columns.values()))), "", dtype=object)
@@ -165,4 +168,4 @@ def _missing_required(columns: dict[str, np.ndarray], required: Sequence[str]) -
         levels = known[name].levels
         unknown = columns[name] == levels.index("unknown") if levels else np.isnan(columns[name])
         out[unknown] = [f"{o}, {name}" if o else name for o in out[unknown]]
-    return out.astype(str)
+    return out

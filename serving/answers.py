@@ -11,12 +11,11 @@ from pydantic import BaseModel, Field
 
 from risk import features, schema
 from risk.reasons import Reason, explain_snapshot
-from risk.scoring import NOT_FOR, PURPOSE, Scores
+from risk.scoring import NOT_FOR, OBJECTION, PURPOSE, Scores, score_snapshot
 from risk.snapshot import Snapshot, take_snapshot
 from serving.champion import InService
 from serving.language import Speaker
-from serving.messages import OBJECTION, Note, Row
-from serving.objections import score_unless_objected
+from serving.messages import Note, Row
 from serving.problems import Flaw
 from serving.rows import arrived
 
@@ -138,7 +137,7 @@ def _rejected(row: Row, as_of: date, model: InService) -> CaseAnswer:
 
 
 def _scored(rows: Sequence[Row], snapshot: Snapshot, model: InService, n_reasons: int) -> list[CaseAnswer]:
-    scores = score_unless_objected(snapshot, model)
+    scores = score_snapshot(snapshot, model)
     reasons = explain_snapshot(snapshot, model, n_reasons) if n_reasons else {}
     columns = features.build_features(snapshot, list(model.meta.get("ranges", {})))
     of_model = model_notes(model, snapshot.as_of[0].astype(object))

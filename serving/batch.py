@@ -11,13 +11,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from risk.errors import OutputError
 from risk.files import whole_file
 from risk.reasons import Reason, explain_snapshot
 from risk.register import Register
-from risk.scoring import NOT_FOR, PURPOSE, Scores, ScoringModel
-from risk.snapshot import snapshot_rows, take_snapshot
-from serving.objections import score_unless_objected
+from risk.scoring import NOT_FOR, PURPOSE, Scores, ScoringModel, score
+from risk.snapshot import snapshot_rows
 
 # Reasons cost far more than scores, so they are worked out in portions that bound the memory they take.
 PORTION = 4096
@@ -43,7 +41,7 @@ def score_register(register: Register, as_of: date, model: ScoringModel) -> Scor
     AsOfError
         When ``as_of`` lies after the extract date.
     """
-    scores = score_unless_objected(take_snapshot(register, as_of), model)
+    scores = score(register, as_of, model)
     order = np.lexsort(
         (
             scores.frame["case_id"].to_numpy(dtype=str),
@@ -89,13 +87,8 @@ def write_scores(
         "purpose": PURPOSE,
         "not_for": list(NOT_FOR),
     }
-    try:
-        with whole_file(path) as made:
-            pq.write_table(table.replace_schema_metadata({"risk52": json.dumps(about)}), made)
-    except OutputError:
-        raise
-    except OSError as why:  # the disk is full, or the place went away
-        raise OutputError(f"cannot write {path} ({why.strerror}); what stood there is untouched") from None
+    with whole_file(path) as made:
+        pq.write_table(table.replace_schema_metadata({"risk52": json.dumps(about)}), made)
 
 
 def _columns(scores: Scores, reasons: list[list[Reason]] | None) -> dict[str, pa.Array]:

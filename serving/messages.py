@@ -29,9 +29,9 @@ from pydantic import (
 from risk import schema
 from risk.intake.pseudonym import looks_like_cpr
 from risk.schema import Attribute
+from risk.scoring import OBJECTION
 from serving.problems import Flaw
 
-OBJECTION = "objection"
 FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2199, 12, 31)
 LONGEST_TEXT = 64
 _CPR = "shaped like a CPR number"

@@ -1,3 +1,4 @@
+import errno
 import json
 from collections.abc import Callable
 from datetime import date
@@ -110,3 +111,19 @@ def test_tables_in_any_column_order_make_the_same_register(tables: tuple[pd.Data
     one = make_register(cases, facts, date(2026, 11, 16))
     two = make_register(cases[list(cases.columns[::-1])], facts, date(2026, 11, 16))
     pd.testing.assert_frame_equal(one.cases, two.cases)
+
+
+@pytest.mark.parametrize("door", [whole_file, whole_folder])
+def test_a_full_disk_is_told_as_such_and_the_old_output_stays(door: Callable, tmp_path: Path) -> None:
+    place = tmp_path / "out"
+    with door(place) as made:
+        (made if made.is_file() else made / "list").write_text("old")
+
+    def fill() -> None:
+        with door(place):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OutputError, match=r"No space left on device.*untouched"):
+        fill()
+    assert (place if place.is_file() else place / "list").read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 1

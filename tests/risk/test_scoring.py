@@ -13,7 +13,7 @@ from risk import scoring
 from risk.errors import AsOfError, CaseDataError
 from risk.outcomes import read_outcome_definition
 from risk.reasons import explain
-from risk.register import Register
+from risk.register import Register, make_register
 
 DAY = date(2025, 8, 11)
 
@@ -126,3 +126,13 @@ def test_a_protected_attribute_is_never_given_as_a_reason(register: Register) ->
 
 def test_a_case_past_the_horizon_has_no_reasons(register: Register) -> None:
     assert explain(register, date(2026, 2, 2), HalvingModel(), ["SYN000002"]) == {"SYN000002": []}
+
+
+def test_who_has_objected_gets_no_score(tables: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    cases, facts = tables
+    said = pd.DataFrame([("SYN000003", "2025-08-01", "objection", "true")], columns=list(facts.columns))
+    register = make_register(cases, pd.concat([facts, said], ignore_index=True), date(2026, 11, 16))
+    frame = scoring.score(register, DAY, HalvingModel()).frame.set_index("case_id")
+    assert frame.loc["SYN000003", ["status", "abstain_reason"]].tolist() == ["abstained", "objection"]
+    assert np.isnan(frame.loc["SYN000003", "p_exceed_52w"])
+    assert scoring.score(register, date(2025, 8, 1), HalvingModel()).frame["status"].tolist() == ["scored"] * 3
