@@ -10,29 +10,14 @@ from pathlib import Path
 import click
 
 from risk.errors import ConfigError
+from risk.options import DAY
 
 CHAMPION = "models:/risk52@champion"
 
 
-class IsoDate(click.ParamType):
-    """A date as yyyy-mm-dd."""
-
-    name = "date"
-
-    def convert(self, value: str | date, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        from risk.weeks import parse_day
-
-        try:
-            return value if isinstance(value, date) else parse_day(value)
-        except ValueError as why:
-            self.fail(str(why), param, ctx)
-
-
 @click.command("score")
 @click.argument("register", type=click.Path(path_type=Path))
-@click.option(
-    "--as-of", type=IsoDate(), required=True, help="The day to look from; what was recorded before it counts."
-)
+@click.option("--as-of", type=DAY, required=True, help="The day to look from; what was recorded before it counts.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The Parquet file to write.")
 @click.option("--model", default=CHAMPION, show_default=True, help="A registered model, or the folder of a bundle.")
 @click.option("--reasons", type=click.IntRange(0, 10), default=0, show_default=True, help="Reasons told per case.")

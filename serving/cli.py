@@ -8,26 +8,12 @@ from pathlib import Path
 
 import click
 
-from risk.weeks import parse_day
-
-
-class Day(click.ParamType):
-    """A date on the command line, as yyyy-mm-dd."""
-
-    name = "date"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        if isinstance(value, date):
-            return value
-        try:
-            return parse_day(str(value))
-        except ValueError as wrong:
-            self.fail(str(wrong), param, ctx)
+from risk.options import DAY
 
 
 @click.command("list")
 @click.argument("register", type=click.Path(path_type=Path))
-@click.option("--as-of", type=Day(), required=True, help="The day to look, e.g. the Monday of the week: yyyy-mm-dd.")
+@click.option("--as-of", type=DAY, required=True, help="The day to look, e.g. the Monday of the week: yyyy-mm-dd.")
 @click.option("--capacity", type=int, help="Cases a team can take on in the week, the same for every team.")
 @click.option("--policy", type=click.Path(path_type=Path), help="A policy file of your own; default: the shipped one.")
 @click.option(

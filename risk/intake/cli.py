@@ -8,21 +8,7 @@ from pathlib import Path
 import click
 
 from risk.errors import IntakeError
-from risk.weeks import parse_day
-
-
-class Day(click.ParamType):
-    """A day on the command line, yyyy-mm-dd."""
-
-    name = "yyyy-mm-dd"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        if isinstance(value, date):
-            return value
-        try:
-            return parse_day(str(value))
-        except ValueError as why:
-            self.fail(str(why), param, ctx)
+from risk.options import DAY
 
 
 @click.command("intake")
@@ -31,7 +17,7 @@ class Day(click.ParamType):
 @click.option(
     "--out", required=True, metavar="REGISTER", type=click.Path(path_type=Path), help="Folder of the register."
 )
-@click.option("--extract-on", type=Day(), help="The extract holds what was recorded before this day.")
+@click.option("--extract-on", type=DAY, help="The extract holds what was recorded before this day.")
 @click.option("--allow-rejected", default=0, show_default=True, metavar="N", type=click.IntRange(min=0),
               help="End well with up to N rejected rows.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the load report as JSON.")

@@ -8,14 +8,7 @@ from pathlib import Path
 
 import click
 
-from risk.weeks import parse_day
-
-
-def _day(ctx: click.Context, parameter: click.Parameter, text: str | None) -> date | None:
-    try:
-        return None if text is None else parse_day(text)
-    except ValueError as why:
-        raise click.BadParameter(str(why)) from None
+from risk.options import DAY
 
 
 @click.command(name="synth")
@@ -39,9 +32,7 @@ def _day(ctx: click.Context, parameter: click.Parameter, text: str | None) -> da
     show_default=True,
     help="plain: one law throughout; drift: mix and pace change in the last 18 months; regime: the law changes.",
 )
-@click.option(
-    "--extract-on", metavar="DATE", callback=_day, help="Date of the extract, yyyy-mm-dd [default: 2026-11-16]."
-)
+@click.option("--extract-on", type=DAY, help="Date of the extract, yyyy-mm-dd [default: 2026-11-16].")
 @click.option(
     "--years", type=click.FloatRange(0.5, 30), default=5.0, show_default=True, help="Years in which cases open."
 )
