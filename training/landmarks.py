@@ -143,6 +143,8 @@ def landmark_rows(
 ) -> LandmarkRows:
     """Rows with ``since <= as_of < until`` that can still exceed the horizon, outcomes as known on ``cut_on``.
 
+    Rows stand in the order of case id and day.
+
     Parameters
     ----------
     since, until : date or None
@@ -154,7 +156,10 @@ def landmark_rows(
         keep &= day >= np.datetime64(since, "D")
     if until is not None:
         keep &= day < np.datetime64(until, "D")
-    position, day, name = position[keep], day[keep], name[keep]
+    # By case id and day, so that nothing that follows depends on the order in which the register was read.
+    by_case = np.unique(register.encoded.case_id, return_inverse=True)[1]
+    order = np.flatnonzero(keep)[np.lexsort((day[keep], by_case[position[keep]]))]
+    position, day, name = position[order], day[order], name[order]
     snapshot = snapshot_rows(register, position, day)
     entry = entry_weeks(snapshot, definition)
     rows = LandmarkRows(

@@ -135,6 +135,17 @@ class Plan(_Checked):
             raise ValueError(f"learner {sorted(both)[0]!r} stands in both learners.candidates and learners.shown")
         return self
 
+    def changed(self, **tables: Any) -> Plan:
+        """The plan with values replaced, tables merged key by key, and checked again as a whole.
+
+        >>> read_plan("default").changed(seed=7, backtest={"origins": 1}).backtest.origins
+        1
+        """
+        whole = self.model_dump()
+        for name, value in tables.items():
+            whole[name] = {**whole[name], **value} if isinstance(value, dict) else value
+        return Plan.model_validate(whole)
+
     @property
     def all_learners(self) -> tuple[str, ...]:
         """Candidates, then those only shown; the two references every other is held against are always there."""

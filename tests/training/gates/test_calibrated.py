@@ -1,0 +1,50 @@
+"""Gate 2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from training.gates.calibrated import check
+from training.gates.evidence import Evidence
+
+SLOPE = {"registration": (1.0, 0.9, 1.1), "26": (1.05, 0.9, 1.2)}
+OFF = {"registration": (0.005, -0.01, 0.02), "26": (-0.02, -0.04, 0.0)}
+
+
+def test_probabilities_that_hold_pass_with_the_largest_difference(evidence: Callable[..., Evidence]) -> None:
+    found = check(evidence({"calibration_slope": SLOPE, "observed_minus_expected": OFF}))
+    assert (found.status, found.value) == ("passed", 0.02)
+    assert "at week 26" in found.text
+
+
+@pytest.mark.parametrize(
+    ("metric", "cell", "said"),
+    [
+        ("calibration_slope", (0.5, 0.4, 0.6), "slope 0.50 (0.40 to 0.60) at week 26"),
+        ("calibration_slope", (1.8, 1.6, 2.0), "slope 1.80"),
+        ("observed_minus_expected", (0.10, 0.08, 0.12), "observed minus expected +0.100"),
+        ("observed_minus_expected", (-0.10, -0.12, -0.08), "observed minus expected -0.100"),
+    ],
+)
+def test_one_landmark_clearly_off_fails_it_by_name(
+    evidence: Callable[..., Evidence], metric: str, cell: tuple[float, float, float], said: str
+) -> None:
+    numbers = {"calibration_slope": dict(SLOPE), "observed_minus_expected": dict(OFF)}
+    numbers[metric]["26"] = cell
+    found = check(evidence(numbers))
+    assert found.stops
+    assert said in found.text
+
+
+def test_what_chance_could_do_over_all_landmarks_does_not_fail_it(evidence: Callable[..., Evidence]) -> None:
+    # Four intervals together: each is drawn out by 1.27, so a low end of 0.035 around 0.06 reaches below 0.03.
+    chance = OFF | {"26": (0.06, 0.035, 0.085)}
+    assert check(evidence({"calibration_slope": SLOPE, "observed_minus_expected": chance})).status == "passed"
+    sure = OFF | {"26": (0.06, 0.055, 0.065)}
+    assert check(evidence({"calibration_slope": SLOPE, "observed_minus_expected": sure})).stops
+
+
+def test_without_a_backtest_it_is_not_applicable(evidence: Callable[..., Evidence]) -> None:
+    assert check(evidence({})).status == "not applicable"
