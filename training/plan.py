@@ -99,6 +99,7 @@ class Gates(_Checked):
     least_rows_kept: Share = 0.9
     most_auc: float = Field(default=0.87, gt=0.5, le=1)
     most_auc_of_one: float = Field(default=0.80, gt=0.5, le=1)
+    most_calendar: float = Field(default=0.10, gt=0, le=1)
 
 
 class Fairness(_Checked):

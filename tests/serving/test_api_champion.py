@@ -184,7 +184,7 @@ def test_the_model_says_what_it_is_and_what_it_is_not_for(client: TestClient) ->
     assert model["is_synthetic"] is True
     assert "sanction" in model["not_for"]
     by_name = {f["name"]: f for f in model["features"]}
-    assert by_name["benefit_to_wage"]["sources"] == ["weekly_benefit", "weekly_wage"]
+    assert by_name["weeks_since_partial_return"]["sources"] == ["partial_return_hours"]
     assert by_name["illness_group"]["legal_marks"] == ["H"]
     assert json.dumps(model).isascii()
 

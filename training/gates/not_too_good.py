@@ -106,14 +106,15 @@ def single_features(evidence: Evidence) -> list[Single]:
             continue
         fold = fold_of_group(rows.snapshot.person[here], 2, plan.seed)
         for name in evidence.material.names:
-            score = _other_half(_bins(evidence.material.X[name].iloc[here]), outcome, w, fold)
+            score = _other_half(in_bins(evidence.material.X[name].iloc[here]), outcome, w, fold)
             auc = ranked_auc(score, w * outcome, w * (1 - outcome))
             error = _auc_error(auc, n_long, int((w > 0).sum()) - n_long)
             made.append(Single(name, landmark, auc, error))
     return sorted(made, key=lambda s: (-s.auc, s.feature))
 
 
-def _bins(column: pd.Series) -> npt.NDArray[np.int64]:
+def in_bins(column: pd.Series) -> npt.NDArray[np.int64]:
+    """The bin of each row, (n,): the level, or one of up to 30 quantiles; 0 where the value is missing."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         return column.cat.codes.to_numpy().astype(np.int64) + 1
     values = column.to_numpy(dtype=np.float64)
