@@ -97,6 +97,14 @@ class OutputError(RiskError, OSError):
     http_status = 500
 
 
+class StoreError(RiskError, OSError):
+    """The store cannot be reached, written or trusted; nothing was recorded."""
+
+    code = "store"
+    exit_status = 13
+    http_status = 503
+
+
 def rows_named(rows: Iterable[int]) -> str:
     """Name at most three row numbers, and how many there are in all.
 

@@ -24,7 +24,7 @@ GUESTS = {
     "training": {"numpy", "pandas", "pydantic", "matplotlib", "rich", "click", "jinja2", "pyarrow"},
     "serving": {
         "numpy", "pandas", "pydantic", "pydantic_settings", "fastapi", "starlette", "uvicorn", "jinja2", "xlsxwriter",
-        "click", "pyarrow", "rich",
+        "click", "pyarrow", "rich", "sqlalchemy", "alembic", "jwt", "prometheus_client", "limits",
     },
 }  # fmt: skip
 # mlflow is received in these files and nowhere else.

@@ -1,0 +1,73 @@
+"""How rows of the ledger hang together: what is hashed, in which form, and how the end is sealed. No database here.
+
+A row's hash covers its own fields and the hash of the row before it, so an edited, missing or moved row breaks the chain
+behind it. What is personal enters only through salted hashes: when the payload goes, the salt goes with it, and the hash
+that stays tells nothing of the person. The end is sealed with HMAC-SHA256 under a key that is not in the database: without
+it, whoever cuts off the last rows could simply write a shorter end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+GENESIS = "0" * 64
+
+
+@dataclass(frozen=True)
+class Link:
+    """One row of the chain, without its hashes to its neighbours; all text, as it is stored."""
+
+    kind: str
+    score_id: str
+    at: str
+    caller: str
+    office: str
+    request_id: str
+    model_version: str
+    as_of: str
+    status: str
+    input_hash: str
+    output_hash: str
+    detail: str = ""
+
+
+def link_hash(seq: int, prev_hash: str, link: Link) -> str:
+    fields = [
+        seq,
+        prev_hash,
+        link.kind,
+        link.score_id,
+        link.at,
+        link.caller,
+        link.office,
+        link.request_id,
+        link.model_version,
+        link.as_of,
+        link.status,
+        link.input_hash,
+        link.output_hash,
+        link.detail,
+    ]
+    return hashlib.sha256(json.dumps(fields, separators=(",", ":")).encode()).hexdigest()
+
+
+def payload_hashes(salt: str, case_id: str, given: str, told: str) -> tuple[str, str]:
+    """Salted SHA-256 of the input with its case, and of the output."""
+    head = f"{salt}\n{case_id}\n".encode()  # neither holds a line break
+    return (
+        hashlib.sha256(b"in\n" + head + given.encode()).hexdigest(),
+        hashlib.sha256(b"out\n" + head + told.encode()).hexdigest(),
+    )
+
+
+def seal(key: bytes, n: int, last_hash: str) -> str:
+    """What only the holder of the key can write about the end of the chain."""
+    return hmac.new(key, f"{n}:{last_hash}".encode(), hashlib.sha256).hexdigest()
+
+
+def is_sealed(keys: Sequence[bytes], n: int, last_hash: str, found: str) -> bool:
+    return any(hmac.compare_digest(seal(key, n, last_hash), found) for key in keys)

@@ -1,0 +1,223 @@
+"""The ledger: every score, written before it is answered. Rows are added at the end and never changed."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from risk.errors import StoreError
+from serving.store.chain import GENESIS, Link, is_sealed, link_hash, payload_hashes, seal
+from serving.store.engine import Store, alone
+from serving.store.tables import idempotency, ledger, ledger_head, ledger_payload
+
+# A caller may repeat a request under the same key for this long.
+REPEAT_HOURS = 24
+SCORE, ERASURE = "score", "erasure"
+
+
+@dataclass(frozen=True)
+class Payload:
+    """What is personal of one score."""
+
+    case_id: str
+    salt: str
+    input: str
+    output: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row to be written: its link and, for a score, its payload."""
+
+    link: Link
+    payload: Payload | None
+
+
+@dataclass(frozen=True)
+class Repeatable:
+    """A request its caller may send again without a second score: the key, and the answer that will be repeated."""
+
+    caller: str
+    key: str
+    request_hash: str
+    body: str
+
+
+@dataclass(frozen=True)
+class Submission:
+    """The entries of one request; they are written together or not at all."""
+
+    entries: Sequence[Entry]
+    repeatable: Repeatable | None = None
+
+
+@dataclass(frozen=True)
+class Written:
+    """What became of a submission.
+
+    Attributes
+    ----------
+    earlier : the body answered before under the same key; None when this one was written
+    is_clash : the key was used before for another request
+    """
+
+    earlier: str | None = None
+    is_clash: bool = False
+
+
+@dataclass(frozen=True)
+class Past:
+    """A score of the past, as it was answered; ``output`` and ``input`` are None when the payload was erased."""
+
+    seq: int
+    link: Link
+    input: str | None
+    output: str | None
+
+
+@dataclass(frozen=True)
+class Seals:
+    """The key that seals the end of the chain, and an older one that is still recognised while keys are changed."""
+
+    key: bytes = field(repr=False)
+    older: bytes | None = field(default=None, repr=False)
+
+    @property
+    def known(self) -> tuple[bytes, ...]:
+        return (self.key,) if self.older is None else (self.key, self.older)
+
+
+def instant(moment: datetime) -> str:
+    """UTC with microseconds, always of one length, so that text sorts as time does."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def score_entry(
+    *, score_id: str, at: str, caller: str, office: str, request_id: str, model_version: str, as_of: str, status: str,
+    case_id: str, given: str, told: str,
+) -> Entry:  # fmt: skip
+    """One score: what was asked (``given``) and what is answered (``told``), both JSON."""
+    salt = secrets.token_hex(16)
+    hashes = payload_hashes(salt, case_id, given, told)
+    link = Link(SCORE, score_id, at, caller, office, request_id, model_version, as_of, status, *hashes)
+    return Entry(link, Payload(case_id, salt, given, told))
+
+
+_INSERT_LEDGER, _INSERT_PAYLOAD, _INSERT_REPEAT = insert(ledger), insert(ledger_payload), insert(idempotency)
+_HEAD = select(ledger_head.c.n, ledger_head.c.hash, ledger_head.c.seal).with_for_update()
+_MOVE_HEAD = (
+    update(ledger_head)
+    .where(ledger_head.c.id == 1)
+    .values(n=bindparam("to_n"), hash=bindparam("to_hash"), seal=bindparam("to_seal"))
+)
+
+
+def append(connection: Connection, submissions: Sequence[Submission], seals: Seals) -> list[Written]:
+    """Write submissions one after the other, in the transaction of ``connection``, which must be one that writes.
+
+    Raises
+    ------
+    StoreError
+        The end of the chain does not carry our seal: rows were cut off, or the key was changed without the older one.
+    """
+    n, last = _head(connection, seals)
+    links, payloads, repeats, told = [], [], [], []
+    used = _used_keys(connection, [s.repeatable for s in submissions if s.repeatable])
+    for submission in submissions:
+        repeatable = submission.repeatable
+        if repeatable is not None:
+            before = used.get((repeatable.caller, repeatable.key))
+            if before is not None:
+                is_same = before[0] == repeatable.request_hash
+                told.append(Written(before[1]) if is_same else Written(is_clash=True))
+                continue
+            used[repeatable.caller, repeatable.key] = (repeatable.request_hash, repeatable.body)
+        first = n + 1
+        for entry in submission.entries:
+            n, prev = n + 1, last
+            last = link_hash(n, prev, entry.link)
+            links.append({"seq": n, "prev_hash": prev, "hash": last, **vars(entry.link)})
+            if entry.payload is not None:
+                payloads.append({"seq": n, **vars(entry.payload)})
+        if repeatable is not None:
+            at = submission.entries[0].link.at if submission.entries else instant(datetime.now(UTC))
+            repeats.append({**vars(repeatable), "at": at, "first_seq": first, "last_seq": n})
+        told.append(Written())
+    for statement, rows in ((_INSERT_LEDGER, links), (_INSERT_PAYLOAD, payloads), (_INSERT_REPEAT, repeats)):
+        if rows:
+            connection.execute(statement, rows)
+    if links:
+        connection.execute(_MOVE_HEAD, {"to_n": n, "to_hash": last, "to_seal": seal(seals.key, n, last)})
+    return told
+
+
+def _head(connection: Connection, seals: Seals) -> tuple[int, str]:
+    row = connection.execute(_HEAD).one_or_none()
+    if row is None:
+        raise StoreError("the ledger has no end row; run 'risk ledger verify'")
+    if not is_sealed(seals.known, row.n, row.hash, row.seal):
+        raise StoreError(
+            "the end of the ledger is not sealed with RISK_LEDGER_KEY; if the key was changed, set "
+            "RISK_LEDGER_KEY_OLDER to the former one, else run 'risk ledger verify'"
+        )
+    return row.n, row.hash
+
+
+def _used_keys(connection: Connection, asked: Iterable[Repeatable]) -> dict[tuple[str, str], tuple[str, str]]:
+    used = {}
+    for repeatable in asked:
+        row = connection.execute(
+            select(idempotency.c.request_hash, idempotency.c.body).where(
+                idempotency.c.caller == repeatable.caller, idempotency.c.key == repeatable.key
+            )
+        ).one_or_none()
+        if row is not None:
+            used[repeatable.caller, repeatable.key] = (row.request_hash, row.body)
+    return used
+
+
+def begin_chain(store: Store, seals: Seals) -> None:
+    """Write the end row of an empty ledger; a ledger that has one must carry our seal.
+
+    Raises
+    ------
+    StoreError
+        The end is not sealed with our key, or is missing though there are rows.
+    """
+    with store.writing() as connection:
+        alone(connection)
+        if connection.execute(select(ledger_head.c.n)).one_or_none() is None:
+            if connection.execute(select(ledger.c.seq).limit(1)).one_or_none() is not None:
+                raise StoreError("the ledger has rows and no end row; run 'risk ledger verify'")
+            connection.execute(insert(ledger_head).values(id=1, n=0, hash=GENESIS, seal=seal(seals.key, 0, GENESIS)))
+        _head(connection, seals)
+
+
+def find(store: Store, score_id: str) -> Past | None:
+    """A past score by its id."""
+    joined = ledger.outerjoin(ledger_payload, ledger.c.seq == ledger_payload.c.seq)
+    wanted = select(ledger, ledger_payload.c.input, ledger_payload.c.output).select_from(joined)
+    with store.reading() as connection:
+        row = connection.execute(wanted.where(ledger.c.score_id == score_id, ledger.c.kind == SCORE)).one_or_none()
+    if row is None:
+        return None
+    fields = row._mapping
+    return Past(row.seq, Link(**{name: fields[name] for name in Link.__dataclass_fields__}), row.input, row.output)
+
+
+def forget_repeats(store: Store, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> int:
+    """Drop answers kept for repetition that are older than ``REPEAT_HOURS``; how many there were."""
+    before = instant(now() - timedelta(hours=REPEAT_HOURS))
+    with store.writing() as connection:
+        return int(connection.execute(delete(idempotency).where(idempotency.c.at < before)).rowcount)
+
+
+def erasure_entry(at: str, caller: str, reason: str, seqs: Sequence[int]) -> Entry:
+    """A row saying which earlier rows lost their payload, and why; no case is named."""
+    detail = json.dumps({"reason": reason, "seqs": sorted(seqs)}, separators=(",", ":"))
+    return Entry(Link(ERASURE, secrets.token_hex(16), at, caller, "", "", "", "", "", "", "", detail), None)
