@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "list": ("serving.cli:list_command", "Write Monday's lists: whom to talk to this week, and why."),
     "score": ("serving.api_cli:score_command", "Score every open case of a register into a Parquet file."),
     "serve": ("serving.api_cli:serve_command", "Start the scoring service for case systems."),
+    "capacity": ("training.capacity:command", "Simulate caseload norms: timeliness, time for risk, cases past week 52."),
     "dictionary": ("risk.dictionary:command", "Write the data dictionary: every attribute, its marks and purpose."),
 }
 

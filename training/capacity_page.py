@@ -1,0 +1,353 @@
+"""What a capacity study found: a table to read aloud, a page, a plot with its words, and the numbers in JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from importlib import resources
+from pathlib import Path
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from risk.capacity.plausible import COPENHAGEN_NORM, COPENHAGEN_SOURCE, COPENHAGEN_TIMELINESS
+from risk.capacity.results import Measure
+from risk.capacity.start import NEVER_DUE
+from risk.files import whole_folder
+from risk.scoring import NOT_FOR, PURPOSE
+from training import figures
+from training.capacity_study import AtNorm, Study
+from training.figures import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawing
+
+Row = tuple[str, list[str]]
+WIDTH = 110
+CANNOT = (
+    "It compares caseloads under one set of rules, hours and curves. It says when the hours run out, and what then waits.",
+    "It does not say what a talk is worth: that is not known, and is a setting. It knows nothing of shorter talks, of "
+    "workers who leave, or of cases that are talked to instead of written to.",
+    "The range holds 95 of 100 runs of this simulation: chance alone. It holds neither doubt about the model nor about "
+    "the assumptions.",
+)
+
+
+def percent(m: Measure) -> str:
+    """``93 % (85-97)``, or what is missing.
+
+    >>> percent(Measure(0.926, 0.851, 0.968))
+    '93 % (85-97)'
+    """
+    if math.isnan(m.value):
+        return "not known"
+    return f"{100 * m.value:.0f} % ({100 * m.low:.0f}-{100 * m.high:.0f})"
+
+
+def amount(m: Measure, decimals: int = 0) -> str:
+    """``1,143 (1,106-1,181)``, or what is missing."""
+    if math.isnan(m.value):
+        return "not known"
+    return f"{m.value:,.{decimals}f} ({m.low:,.{decimals}f}-{m.high:,.{decimals}f})"
+
+
+def table(found: Study) -> list[Row]:
+    """The rows of the table: what is measured, and one cell per norm."""
+    horizon, h = found.horizon, f"{found.hours:g}"
+    rows: list[Row] = []
+
+    def add(text: str, cell: Any) -> None:
+        rows.append((text, [cell(n) for n in found.norms]))
+
+    add("workers", lambda n: f"{n.result.n_workers:.1f}")
+    add("follow-ups held in the week they fell due (timeliness)", lambda n: percent(n.result.timeliness))
+    add("   weeks a follow-up was late, mean", lambda n: amount(n.result.weeks_late, 1))
+    add("   follow-ups waiting at the end", lambda n: amount(n.result.backlog))
+    add("timeliness, if overdue follow-ups are left for last", lambda n: percent(n.overdue_last.timeliness))
+    add("   follow-ups waiting at the end", lambda n: amount(n.overdue_last.backlog))
+    add("longest follow-up that keeps timeliness at 90 %", _minutes)
+    add("new high-risk cases talked to before week 13", lambda n: percent(n.result.reached))
+    add("   with a talk beyond the follow-ups", lambda n: percent(n.result.reached_extra))
+    add(f"hours per worker and week, of {h}: follow-ups", lambda n: f"{n.result.duty_hours.value:.1f}")
+    add("   talks beyond them, by risk", lambda n: f"{n.result.risk_hours.value:.1f}")
+    add("   not used", lambda n: f"{n.result.free_hours.value:.1f}")
+    add(f"cases that pass week {horizon}, if a talk changes nothing", lambda n: amount(n.result.passed))
+    for i, effect in enumerate(found.question.effect or ()):
+        add(
+            f"   if a talk beyond duties makes closing x {effect:.2f}",
+            lambda n, i=i: amount(n.with_effect[i].passed),
+        )
+    add(f"running past week {horizon} at the end, now {found.n_past:,}", lambda n: amount(n.result.past))
+    return rows
+
+
+def _minutes(n: AtNorm) -> str:
+    if n.longest_minutes is None:
+        return "not known" if math.isnan(n.result.timeliness.value) else "under 5 min"
+    return f"{n.longest_minutes} min"
+
+
+def findings(found: Study) -> list[str]:
+    """What the table says, in sentences."""
+    minutes = found.policy.capacity.duty_minutes
+    kept = [n.result.norm for n in found.norms if n.result.timeliness.value >= COPENHAGEN_TIMELINESS[0]]
+    lost = [n for n in found.norms if n.result.timeliness.value < COPENHAGEN_TIMELINESS[0]]
+    out = []
+    if found.rules.first_weeks is None:
+        out.append("The rules in force ask for no follow-up: nothing is said of timeliness.")
+    if kept:
+        out.append(f"Timeliness stays at 90 % or more with {_norms(kept)} cases a worker.")
+    for n in lost:
+        shorter = (
+            f"a follow-up would have to take {n.longest_minutes} minutes instead of {minutes}"
+            if n.longest_minutes is not None
+            else "even five minutes a follow-up would be too long"
+        )
+        out.append(
+            f"With {n.result.norm:g} cases a worker it falls to {100 * n.result.timeliness.value:.0f} %, a follow-up being "
+            f"{n.result.weeks_late.value:.1f} weeks late on average. To keep 90 %, {shorter}."
+        )
+    gamed = [n for n in lost if n.overdue_last.timeliness.value >= n.result.timeliness.value + 0.1]
+    if gamed:
+        last = gamed[-1]
+        out.append(
+            f"Beware of the number alone: if whoever is overdue is left for last, {last.result.norm:g} cases a worker show a "
+            f"timeliness of {100 * last.overdue_last.timeliness.value:.0f} %, while {last.overdue_last.backlog.value:,.0f} "
+            "cases wait at the end and may never be talked to."
+        )
+    if found.question.effect is None:
+        out.append(
+            f"The cases past week {found.horizon} are the same at every norm because a talk is taken to change nothing. That is "
+            "an assumption, not a finding; see what would follow with --effect 0.80 1.51, the range of the Danish trials."
+        )
+    else:
+        out.append(
+            "The rows with an effect show what would follow if a talk beyond duties had it from that week on. The trials "
+            "found 1.51, 1.12 and 0.80: help, next to nothing, and harm cannot be told apart in advance."
+        )
+    return out
+
+
+def _norms(norms: list[float]) -> str:
+    words = [f"{n:g}" for n in norms]
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
+
+
+def believable(found: Study) -> list[str]:
+    """The simulation held against the register and against Copenhagen."""
+    own = found.own
+    agrees = own.closed_low <= own.closed_register <= own.closed_high
+    out = [
+        f"Closings: the register closed {own.closed_register:.1f} cases a week in its last 13 weeks; the first 13 simulated "
+        f"weeks close {own.closed_simulated:.1f} ({own.closed_low:.1f}-{own.closed_high:.1f}). "
+        + (
+            "They agree."
+            if agrees
+            else "They differ by more than chance: the model's curves, or the season, are off by that much."
+        ),
+        f"Cases open today that pass week {found.horizon} within the weeks: {found.passed_by_curves:,.0f} by the curves alone.",
+    ]
+    if math.isnan(own.timeliness_register):
+        out.append("Timeliness: the register records no follow-ups to hold the simulation against.")
+    else:
+        out.append(
+            f"Timeliness: the register shows {100 * own.timeliness_register:.0f} % for the last "
+            f"{found.policy.timeliness.weeks} weeks. Its caseload and hours are not those of a norm here, and it counts days "
+            "where the simulation counts weeks."
+        )
+    return [*out, _copenhagen(found)]
+
+
+def _copenhagen(found: Study) -> str:
+    low = COPENHAGEN_TIMELINESS[0]
+    said = [
+        f"{COPENHAGEN_SOURCE}, with {COPENHAGEN_NORM} cases a worker. The simulation with {COPENHAGEN_NORM} cases gives "
+        + "; ".join(
+            f"{'nothing to count' if math.isnan(a.timeliness) else f'{100 * a.timeliness:.0f} %'} under the rule set "
+            f"{a.rules.name} ({a.asked:.1f} follow-ups a worker and week asked for, {a.fits:.1f} fit into {found.hours:g} hours"
+            f"{', an office setting nobody checked against the law' if a.rules.basis == 'office' else ''})"
+            for a in found.ninety
+        )
+        + "."
+    ]
+    then = found.ninety[-1]
+    if then.timeliness >= low:
+        said.append(
+            "Under the rules of its own time it is reproduced: what differs today is how often a follow-up is due, not how "
+            "hard anyone works."
+        )
+    elif not math.isnan(then.timeliness):
+        why = (
+            "more follow-ups are asked for than fit"
+            if then.asked > then.fits
+            else "almost as many are asked for as fit"
+        )
+        said.append(
+            f"It is not reproduced under the rules of its own time: {why} into the week, and a queue near its limit is late. "
+            "Copenhagen's answer says where the difference goes: timeliness is met at any resource level, and a higher "
+            "caseload shows as less individual treatment, that is in shorter talks, which the simulation holds fixed. "
+            "How long Copenhagen's talks were, and which share of its cases needed them every four weeks, is not known to us."
+        )
+    return " ".join(said)
+
+
+def in_words(found: Study) -> str:
+    """Everything as text of a terminal's width."""
+    heads = [f"{n.result.norm:g} cases" for n in found.norms]
+    rows = table(found)
+    first = max(len(text) for text, _ in rows) + 2
+    width = max(14, *(len(c) + 2 for _, cells in rows for c in cells), *(len(h) + 2 for h in heads))
+    lines = [title(found), *([MADE_UP] if found.is_synthetic else []), ""]
+    lines.append(" " * first + "".join(h.rjust(width) for h in heads))
+    lines.append("open cases per worker".ljust(first) + "".join("a worker".rjust(width) for _ in heads))
+    lines += [text.ljust(first) + "".join(c.rjust(width) for c in cells) for text, cells in rows]
+    lines.append(f"In brackets: the range of 95 in 100 of {found.question.n_runs} runs.")
+    for heading, texts in sections(found):
+        lines += ["", heading]
+        lines += [
+            line
+            for text in texts
+            for line in wrap(text, WIDTH, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
+        ]
+    return "\n".join(lines)
+
+
+def sections(found: Study) -> list[tuple[str, list[str]]]:
+    """Headings and sentences below the table."""
+    return [
+        ("What the table says", findings(found)),
+        ("Is it to be believed?", believable(found)),
+        ("What it can and cannot say", list(CANNOT)),
+        ("Assumptions, with their sources", [f"{a.what}: {a.value} [{a.source}]" for a in found.assumptions]),
+    ]
+
+
+MADE_UP = "The cases are made up: no number here is a real office's."
+
+
+def title(found: Study) -> str:
+    q = found.question
+    where = f"team {q.team}" if q.team else f"{len(found.starts)} teams"
+    return (
+        f"What a caseload does: {where}, {found.n_open:,} open cases, {q.n_weeks} weeks from {q.as_of}, {q.n_runs} runs"
+    )
+
+
+def plot(found: Study) -> Figure:
+    """Timeliness week by week, one line per norm with its range."""
+    weeks = np.arange(1, found.question.n_weeks + 1)
+
+    def draw(drawing: Drawing) -> None:
+        ax = drawing.add_subplot()
+        for i, n in enumerate(found.norms):
+            told, shade = n.result.by_week, figures.CHOSEN if i == 0 else figures.OTHERS[(i - 1) % len(figures.OTHERS)]
+            ax.fill_between(weeks, 100 * told["low"], 100 * told["high"], color=shade, alpha=0.15, lw=0)
+            ax.plot(
+                weeks, 100 * told["timeliness"], figures.MARKERS[i % 7] + "-", ms=4, lw=1.4, markevery=4, color=shade,
+                label=f"{n.result.norm:g} cases a worker",
+            )  # fmt: skip
+        ax.axhspan(
+            *(100 * x for x in COPENHAGEN_TIMELINESS), color="#767676", alpha=0.25, lw=0, label="Copenhagen 2008"
+        )
+        ax.set_ylim(0, 102)
+        ax.set_xlabel(f"week from {found.question.as_of}")
+        ax.set_ylabel("held in the week due, in 100")
+        drawing.legend(ncols=4, loc="outside upper center")
+
+    words = "Timeliness week by week. " + " ".join(
+        f"{n.result.norm:g} cases a worker: {_first_and_last(n)}." for n in found.norms
+    )
+    caption = "Follow-ups held in the week they fell due. Shaded: 95 of 100 runs. Grey: Copenhagen's 90-95 % in 2008."
+    return figures.drawn("capacity", caption, words, draw, (9.0, 3.8))
+
+
+def _first_and_last(n: AtNorm) -> str:
+    told = n.result.by_week["timeliness"]
+    told = told[~np.isnan(told)]
+    if not len(told):
+        return "nothing falls due"
+    return (
+        f"{100 * told[0]:.0f} % in the first week, {100 * told[-1]:.0f} % in the last, lowest {100 * told.min():.0f} %"
+    )
+
+
+def as_facts(found: Study) -> dict[str, Any]:
+    """The same numbers for a machine; what is not known is null."""
+    q = found.question
+    return _plain(
+        {
+            "title": title(found),
+            "purpose": PURPOSE,
+            "not_for": list(NOT_FOR),
+            "is_synthetic": found.is_synthetic,
+            "as_of": q.as_of.isoformat(),
+            "weeks": q.n_weeks,
+            "runs": q.n_runs,
+            "seed": q.seed,
+            "team": q.team,
+            "effect": q.effect,
+            "hours_per_worker": found.hours,
+            "rules": found.rules.name,
+            "policy_version": found.policy.version,
+            "model_version": found.model_version,
+            "n_open": found.n_open,
+            "n_teams": len(found.starts),
+            "n_past_horizon_now": found.n_past,
+            "has_duties": any(bool((s.due_week < NEVER_DUE).any()) for s in found.starts),
+            "norms": [asdict(n) for n in found.norms],
+            "own_weeks": asdict(found.own),
+            "copenhagen": [
+                {"rules": a.rules.name, "asked": a.asked, "fits": a.fits, "timeliness": a.timeliness}
+                for a in found.ninety
+            ],
+            "passed_by_curves_of_open_cases": found.passed_by_curves,
+            "findings": findings(found),
+            "plausibility": believable(found),
+            "limits": list(CANNOT),
+            "assumptions": [asdict(a) for a in found.assumptions],
+        }
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Arrays as lists and nan as None, so that every reader of JSON reads it."""
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_plain(v) for v in value]
+    if isinstance(value, float | np.floating):
+        return None if math.isnan(value) else round(float(value), 6)
+    return value
+
+
+def write_folder(found: Study, folder: Path) -> None:
+    """Write page, plot and numbers, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        When the folder cannot be written; what stood there is untouched.
+    """
+    from jinja2 import Environment, StrictUndefined
+
+    text = resources.files("training").joinpath("templates", "capacity.html").read_text("utf-8")
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    drawing = plot(found)
+    page = environment.from_string(text).render(
+        title=title(found),
+        made_up=MADE_UP if found.is_synthetic else "",
+        heads=[f"{n.result.norm:g} cases a worker" for n in found.norms],
+        rows=table(found),
+        n_runs=found.question.n_runs,
+        figure=drawing,
+        sections=sections(found)[:-1],
+        assumptions=found.assumptions,
+        purpose=PURPOSE,
+        not_for=", ".join(NOT_FOR),
+    )
+    with whole_folder(folder) as new:
+        (new / "capacity.html").write_text(page, "utf-8")
+        (new / "capacity.svg").write_text(drawing.file_text, "utf-8")
+        (new / "capacity.json").write_text(json.dumps(as_facts(found), ensure_ascii=False, indent=1) + "\n", "utf-8")
