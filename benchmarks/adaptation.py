@@ -1,0 +1,216 @@
+"""Recent, still open cases earn their keep: how soon each way of learning follows a change of law.
+
+    python -m benchmarks.adaptation                  # about ten minutes on one core
+    python -m benchmarks.adaptation --cases 1500 --every 12 --out out/
+
+A synthetic register whose law changes on a known day is looked at every few months, before the change and after. At each
+look every way learns from what was known then, and is asked about the cases of the weeks that follow; what it expects is
+set against their true chance, which the register was made with. Four ways:
+
+- *censored, newest year*: the hazard learner on the landmark rows of the newest 52 weeks, open cases included;
+- *censored, whole history*: the same on all rows;
+- *matured, newest cohorts*: a classifier on the newest 52 weeks of openings that could all be followed past week 52, the
+  fairest form of learning from matured cases only: nothing is biased, but everything is a year old;
+- *matured, as usual*: the classifier on every row with a known outcome, however young its cohort.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import click
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from benchmarks.machine import describe
+from benchmarks.quality_page import grid
+from models import catalogue
+from risk.files import whole_file
+from risk.register import Register
+from risk.synthetic import synthesise
+from risk.synthetic.world import Law
+from training.landmarks import LandmarkRows, landmark_rows, register_at
+from training.plan import Plan, read_plan
+
+RESULTS = Path(__file__).parent / "results"
+EXTRACT_ON = date(2026, 11, 16)
+CENSORED, CENSORED_ALL = "censored, newest year", "censored, whole history"
+MATURED, MATURED_USUAL = "matured, newest cohorts", "matured, as usual"
+YEAR = timedelta(weeks=52)
+MONTH = 365.25 / 12
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look: the day, the rows known then, and rows with their true chance to be asked about."""
+
+    day: date
+    learned: LandmarkRows
+    asked: LandmarkRows
+    p_true: npt.NDArray[np.float64]
+
+
+def looks(made: Register, truth: pd.DataFrame, days: list[date], plan: Plan, asked_weeks: int) -> list[Look]:
+    """The looks of ``days``; the rows asked about are those of the ``asked_weeks`` after each."""
+    out = []
+    for day in days:
+        known = register_at(made, day)
+        learned = landmark_rows(known, plan.landmarks.at, plan.outcome, day)
+        until = day + timedelta(weeks=asked_weeks)
+        asked = landmark_rows(made, plan.landmarks.at, plan.outcome, made.extract_on, since=day, until=until)
+        keys = pd.DataFrame({"case_id": asked.snapshot.case_id, "landmark": asked.landmark})
+        p = keys.merge(truth, on=["case_id", "landmark"], how="left", validate="one_to_one")["p_true"]
+        out.append(Look(day, learned, asked, p.to_numpy()))
+    return out
+
+
+def newest_year(rows: LandmarkRows, day: date) -> LandmarkRows:
+    """Rows of the 52 weeks before ``day``, by the day they were looked at."""
+    return rows.take(rows.snapshot.as_of >= np.datetime64(day - YEAR, "D"))
+
+
+def newest_cohorts(rows: LandmarkRows, day: date) -> LandmarkRows:
+    """Rows of cases opened 53 to 104 weeks before ``day``: the newest year that could be followed past week 52."""
+    oldest, youngest = np.datetime64(day - 2 * YEAR, "D"), np.datetime64(day - YEAR, "D")
+    return rows.take((rows.started_on >= oldest) & (rows.started_on < youngest))
+
+
+WAYS: dict[str, tuple[str, Callable[[LandmarkRows, date], LandmarkRows]]] = {
+    CENSORED: ("hazard", newest_year),
+    CENSORED_ALL: ("hazard", lambda rows, day: rows),
+    MATURED: ("matured_only", newest_cohorts),
+    MATURED_USUAL: ("matured_only", lambda rows, day: rows),
+}
+
+
+def expected(look: Look, way: str, plan: Plan) -> float:
+    """Mean probability that a way gives the rows asked about."""
+    name, choose = WAYS[way]
+    rows = choose(look.learned, look.day)
+    X, names = rows.table(plan.features.names()), list(plan.features.names())
+    known = [c for c in names if X[c].notna().any()]
+    learner = catalogue.make(name, random_state=plan.seed)
+    learner.fit(X[known], rows.y, rows.entry, groups=rows.snapshot.person)
+    asked = look.asked.table(names)[known]
+    return float(learner.survival(asked, [float(plan.outcome.horizon_weeks)], look.asked.entry).mean())
+
+
+def curve(
+    n_cases: int, seed: int, law: Law, months: list[int], asked_weeks: int = 8, years: float = 6.5
+) -> pd.DataFrame:
+    """One row per month and way: ``month`` (since the change), ``way``, ``expected``, ``true``, ``error``, ``n``."""
+    plan = read_plan("default")
+    switch_on = EXTRACT_ON - timedelta(days=round((max(months) + 2) * MONTH + asked_weeks * 7 / 2))
+    made, truth = synthesise(
+        n_cases, seed, extract_on=EXTRACT_ON, scenario="regime", years=years, law=law, switch_on=switch_on
+    )
+    days = [switch_on + timedelta(days=round(m * MONTH)) for m in months]
+    rows = []
+    for month, look in zip(months, looks(made, truth, days, plan, asked_weeks), strict=True):
+        true = float(look.p_true.mean())
+        for way in WAYS:
+            p = expected(look, way, plan)
+            rows.append((month, way, p, true, p - true, len(look.p_true)))
+            click.echo(f"seed {seed}, month {month:+d}, {way}: expected {p:.3f}, true {true:.3f}", err=True)
+    return pd.DataFrame(rows, columns=["month", "way", "expected", "true", "error", "n"])
+
+
+def settled(mean: pd.DataFrame, way: str, within: float) -> float:
+    """First month after the change from which the error of a way stays within ``within``; inf when it never does."""
+    own = mean[(mean["way"] == way) & (mean["month"] >= 0)].sort_values("month")
+    bad = own.loc[own["error"].abs() > within, "month"]
+    later = own["month"] if bad.empty else own.loc[own["month"] > bad.max(), "month"]
+    return float(later.min()) if len(later) else float("inf")
+
+
+@click.command()
+@click.option("--cases", type=click.IntRange(300), default=13_000, show_default=True, help="Cases of each register.")
+@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Registers, averaged.")
+@click.option("--until", type=click.IntRange(6), default=30, show_default=True, help="Last month after the change.")
+@click.option("--every", type=click.IntRange(1), default=3, show_default=True, help="Months between looks.")
+@click.option("--law", type=click.Choice(["cap", "reassessment"]), default="cap", help="The law before the change.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=RESULTS, show_default=True, help="Folder of the results."
+)
+def main(cases: int, seeds: int, until: int, every: int, law: Law, out: Path) -> None:
+    """Draw the curve and say how many months each way needs."""
+    began = time.time()
+    months = list(range(-2 * every, until + 1, every))
+    with threadpool_limits(1):
+        tables = [curve(cases, seed, law, months) for seed in range(seeds)]
+    mean = pd.concat(tables).groupby(["month", "way"], sort=False)[["expected", "true", "error"]].mean().reset_index()
+    text = page(mean, cases, seeds, law, " ".join(sys.argv[1:]), time.time() - began)
+    name = "adaptation" if law == "cap" else f"adaptation_{law}"
+    with whole_file(out / f"{name}.svg") as path:
+        draw(mean, path)
+    with whole_file(out / f"{name}.md") as path:
+        path.write_text(text, encoding="utf-8")
+    click.echo(text)
+
+
+def page(mean: pd.DataFrame, cases: int, seeds: int, law: str, options: str, seconds: float) -> str:
+    """The page in Markdown."""
+    laws = {
+        "cap": "a cap at week 52 before, reassessment from week 22 after (as in July 2014)",
+        "reassessment": "reassessment from week 22 before, none after (as from 2027)",
+    }
+    name = "adaptation" if law == "cap" else f"adaptation_{law}"
+    limits = (0.05, 0.03, 0.02)
+    rows = [[w, *(_months(settled(mean, w, limit)) for limit in limits)] for w in WAYS]
+    wide = mean.pivot(index="month", columns="way", values="error")[list(WAYS)]
+    true = mean.groupby("month")["true"].first()
+    curve_rows = [
+        [f"{m:+d}", f"{true[m]:.3f}", *(f"{e:+.3f}" for e in errors)]
+        for m, errors in zip(wide.index, wide.to_numpy(), strict=True)
+    ]
+    parts = [
+        "# How soon each way of learning follows a change of law",
+        f"`python -m benchmarks.adaptation {options}`".replace(" `", "`"),
+        f"{seeds} synthetic registers of {cases:,} cases, {laws[law]}. {describe()}, {seconds:,.0f} s. What each way is:",
+        (__doc__ or "").split("Four ways:\n\n")[1].strip(),
+        "Months after the change until the mean expected share past week 52 stays within so many percentage points of the truth:",
+        grid(["way", *(f"{limit * 100:.0f} points" for limit in limits)], rows),
+        f"![expected minus true share past week 52]({name}.svg)",
+        "Expected minus true share past week 52, all landmarks of the eight weeks after each look, by months since the change:",
+        grid(["month", "true share", *WAYS], curve_rows),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _months(value: float) -> str:
+    return f"{value:.0f}" if np.isfinite(value) else "never seen"
+
+
+def draw(mean: pd.DataFrame, path: Path) -> None:
+    """The curve as SVG, without a date in it: the same numbers give the same bytes."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot as plt
+
+    with plt.rc_context({"svg.hashsalt": "adaptation", "svg.fonttype": "none"}):
+        figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
+        styles = {CENSORED: ("C0", "-"), CENSORED_ALL: ("C0", ":"), MATURED: ("C3", "-"), MATURED_USUAL: ("C3", ":")}
+        for way, (colour, line) in styles.items():
+            own = mean[mean["way"] == way]
+            axes.plot(
+                own["month"], 100 * own["error"], color=colour, linestyle=line, marker="o", markersize=3, label=way
+            )
+        axes.axhline(0, color="black", linewidth=0.8)
+        axes.axvline(0, color="grey", linewidth=0.8, linestyle="--")
+        axes.set_xlabel("months since the change of law")
+        axes.set_ylabel("expected minus true share\npast week 52, percentage points")
+        axes.legend(frameon=False)
+        figure.savefig(path, format="svg", metadata={"Date": None})
+        plt.close(figure)
+
+
+if __name__ == "__main__":
+    main()
