@@ -8,19 +8,12 @@ from pathlib import Path
 
 import click
 
-from risk.weeks import parse_day
-
-
-def _day(ctx: click.Context, parameter: click.Parameter, text: str | None) -> date | None:
-    try:
-        return None if text is None else parse_day(text)
-    except ValueError as why:
-        raise click.BadParameter(str(why)) from None
+from risk.options import DAY
 
 
 @click.command("capacity")
 @click.argument("register", type=click.Path(path_type=Path))
-@click.option("--as-of", metavar="DATE", required=True, callback=_day, help="The first day of the simulated weeks.")
+@click.option("--as-of", type=DAY, required=True, help="The first day of the simulated weeks.")
 @click.option(
     "--norm", "norms", type=float, multiple=True, default=(45.0, 75.0, 90.0), show_default=True,
     help="Caseload norm: open cases per worker. May be given several times.",
@@ -36,7 +29,7 @@ def _day(ctx: click.Context, parameter: click.Parameter, text: str | None) -> da
     help="What a talk beyond duties may multiply the weekly chance of closing by; the trials: 0.80 1.51 [default: none].",
 )  # fmt: skip
 @click.option("--hours", type=float, help="Hours of talks per worker and week [default: the policy's].")
-@click.option("--rules-of", metavar="DATE", callback=_day, help="Follow-up rules of another day [default: --as-of].")
+@click.option("--rules-of", type=DAY, help="Follow-up rules of another day [default: --as-of].")
 @click.option("--policy", type=click.Path(path_type=Path), help="A policy file of your own; default: the shipped one.")
 @click.option(
     "--model", default="models:/risk52@champion", show_default=True, help="A registered model, or a bundle's folder."
