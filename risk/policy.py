@@ -132,6 +132,7 @@ class Order(_Checked):
     """The order of what is left after duties."""
 
     by: Literal["risk"] = "risk"
+    first_until_week: float = Field(default=26, gt=0, le=520)
     cool_down_days: int = Field(default=14, ge=0, le=366)
 
 

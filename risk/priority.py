@@ -66,6 +66,9 @@ class Worklist:
         return f"p_exceed_{self.horizon_weeks}w"
 
 
+_BEHIND = 10.0  # more than any chance and lift together
+
+
 def prioritise(scores: Scores, duties: Duties, policy: Policy, last_week: LastWeek | None = None) -> Worklist:
     """Lay out the week: who is on each team's list, where, and what becomes of the rest.
 
@@ -91,7 +94,7 @@ def prioritise(scores: Scores, duties: Duties, policy: Policy, last_week: LastWe
     week, p_name = iso_week(duties.as_of), f"p_exceed_{scores.horizon_weeks}w"
     if last_week is not None and last_week.week >= week:
         raise ConfigError(f"the earlier list is of week {last_week.week}, not before {week}; name an earlier one")
-    table = _joined(scores.frame, duties.frame, p_name)
+    table = _joined(scores.frame, duties.frame, p_name, policy)
     table["section"] = _first_section(table, duties.as_of, policy)
     units = table.groupby(TEAM, sort=True)
     unit: npt.NDArray[np.int64] = np.asarray(units.ngroup(), dtype=np.int64)
@@ -115,7 +118,7 @@ def prioritise(scores: Scores, duties: Duties, policy: Policy, last_week: LastWe
     )
 
 
-def _joined(scores: pd.DataFrame, duties: pd.DataFrame, p_name: str) -> pd.DataFrame:
+def _joined(scores: pd.DataFrame, duties: pd.DataFrame, p_name: str, policy: Policy) -> pd.DataFrame:
     """One row per open case; a case under an exclusion shows no score."""
     if not len(duties):
         raise TooFewCasesError("no case is open on the as-of date; choose another date or a newer extract")
@@ -128,7 +131,9 @@ def _joined(scores: pd.DataFrame, duties: pd.DataFrame, p_name: str) -> pd.DataF
     table.loc[hidden, p_name] = np.nan
     table.loc[hidden & (table["status"] == "scored"), "status"] = "not_shown"
     table.loc[table["status"] != "scored", "base_rate"] = np.nan  # beside no score it would be read as one
-    table["value"] = table[p_name] + table["lift"]
+    # Old cases queue behind the young, whatever their chance and lift.
+    is_late = table["age_weeks"] > policy.order.first_until_week
+    table["value"] = table[p_name] + table["lift"] - np.where(is_late, _BEHIND, 0.0)
     return table
 
 

@@ -119,6 +119,8 @@ def _account_lines(team: Any, lists: Lists, speaker: Speaker) -> list[str]:
         out.append(say("lines.excluded_due", n_excluded_due=team.n_excluded_due))
     if team.n_audit:
         out.append(say("lines.audit", n_audit=team.n_audit))
+    if team.risk_places:
+        out.append(say("lines.first_until", week=speaker.number(policy.order.first_until_week)))
     lifts = sorted({m.lift for m in policy.milestones if m.lift})
     if lifts:
         out.append(say("lines.lift", lift=" / ".join(speaker.number(100 * v, 0) for v in lifts)))

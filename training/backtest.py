@@ -197,7 +197,8 @@ class _Origin:
         for monday in _mondays(*self.window, plan.backtest.mondays):
             snapshot = take_snapshot(self.known, monday)
             entry = entry_weeks(snapshot, definition)
-            at, under = snapshot.position, entry < horizon
+            # Only the cases that compete for places first: among all, "longest first" is nearly always right, never early.
+            at, under = snapshot.position, entry < min(horizon, plan.capacity.first_until_week)
             judged = under & censoring.judged_rows(y[at], horizon, started[at], as_of)
             w = np.zeros(len(at))
             if judged.any():
@@ -210,6 +211,7 @@ class _Origin:
                     "position": at,
                     "person": snapshot.person,
                     "team": team[at],
+                    "competes": under,
                     "outcome": np.nan_to_num(censoring.exceeds(y[at], horizon)),
                     "w": w,
                 }
@@ -223,8 +225,8 @@ class _Origin:
         parts = []
         for snapshot, table in self._snapshots:
             p = score_snapshot(snapshot, bundle).p_exceed
-            scored = np.isfinite(p)
-            parts.append(_listed(table[scored].assign(p=p[scored]), plan))
+            listable = np.isfinite(p) & table["competes"].to_numpy()
+            parts.append(_listed(table[listable].assign(p=p[listable]), plan))
         self.mondays[name] = _joined(parts, [*self._snapshots[0][1].columns, "p", "held"] if self._snapshots else [])
 
     def landmark_metrics(self, plan: Plan, detail: Detail) -> pd.DataFrame:

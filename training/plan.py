@@ -78,8 +78,9 @@ class BacktestPlan(_Checked):
 
 
 class Capacity(_Checked):
-    """How many cases a week's list can hold: a share of the open cases, or a number per team."""
+    """How many cases a week's list can hold: a share of the open cases up to a week, or a number per team."""
 
+    first_until_week: float = Field(default=26, gt=0, le=520)
     share: Share = 0.10
     per_team: int | None = Field(default=None, ge=1)
 

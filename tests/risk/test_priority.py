@@ -22,7 +22,7 @@ def case(case_id: str, p: float | None, **changed: Any) -> dict[str, Any]:
         "case_id": case_id, "office": "Nordby", "team": "A", "opened_on": "2026-10-12", "p": p,
         "status": "scored" if p is not None else "abstained", "abstain_reason": "", "duty": "first_interview",
         "due_on": "2026-12-07", "contacted_on": None, "exclusion": "", "milestone": "", "milestone_on": None,
-        "milestone_state": "", "lift": 0.0, "is_planned": False,
+        "milestone_state": "", "lift": 0.0, "is_planned": False, "age_weeks": 6.0,
     }  # fmt: skip
     return plain | changed
 
@@ -41,7 +41,7 @@ def week(
     frame["overdue_days"] = (pd.Timestamp(MONDAY) - frame["due_on"]).dt.days.clip(lower=0).fillna(0).astype(int)
     frame["is_due"] = frame["due_on"] <= pd.Timestamp("2026-11-29")
     frame["p_exceed_52w"] = frame["p"].astype(float)
-    frame["age_weeks"], frame["base_rate"] = 6.0, 0.2
+    frame["base_rate"] = 0.2
     scored = ["case_id", "age_weeks", "status", "abstain_reason", "p_exceed_52w", "base_rate"]
     teams = frame[["office", "team"]].drop_duplicates().assign(n_fell_due=0, n_met=0, has_follow_ups=True)
     rules = read_policy().model_copy(update={"audit": Audit(share=audit, window=10)} | policy)
@@ -139,6 +139,14 @@ def test_a_missed_milestone_lifts_a_case_in_the_order_but_not_its_score() -> Non
     )
     assert listed(work) == ["b", "a"]
     assert work.rows["p_exceed_52w"].tolist() == [0.50, 0.52]
+
+
+def test_places_go_first_to_cases_up_to_the_week_the_policy_names_whatever_the_chance_of_older_ones() -> None:
+    cases = (case("old", 0.97, age_weeks=47.0, lift=0.05), case("young", 0.3), case("edge", 0.2, age_weeks=26.0))
+    assert listed(week(*cases, places=2), "risk") == ["young", "edge"]
+    assert listed(week(*cases, places=3), "risk") == ["young", "edge", "old"]
+    by_chance = Order(first_until_week=52, cool_down_days=14)
+    assert listed(week(*cases, places=2, order=by_chance), "risk") == ["old", "young"]
 
 
 def test_bands_come_from_places_not_from_fixed_limits() -> None:
