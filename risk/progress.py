@@ -34,10 +34,10 @@ def progress(steps: Iterable[T], text: str, total: int | None = None) -> Iterato
     """
     if total is None and isinstance(steps, Sized):
         total = len(steps)
-    with _bar(text, total) as advance:
+    with _bar(text, total) as update:
         for step in steps:
             yield step
-            advance()
+            update(advance=1)
 
 
 @contextmanager
@@ -48,24 +48,42 @@ def working(text: str) -> Iterator[None]:
 
 
 @contextmanager
-def _bar(text: str, total: int | None) -> Iterator[Callable[[], None]]:
-    """A bar that appears when it has to, and the function that moves it one step on."""
+def telling() -> Iterator[Callable[[str, float], None]]:
+    """Yield a function told in words what is being done and how far it is, as a share from 0 to 1."""
+    with _bar("", 1.0, as_share=True) as update:
+        yield lambda text, share: update(description=text, completed=share)
+
+
+@contextmanager
+def _bar(text: str, total: float | None, as_share: bool = False) -> Iterator[Callable[..., None]]:
+    """A bar that appears when it has to, and the function that moves it on."""
     from rich.console import Console
 
     console = Console(stderr=True)
     if not console.is_terminal or not _one_bar.acquire(blocking=False):
-        yield lambda: None
+        yield lambda **changed: None
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        SpinnerColumn,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
 
-    counted = (BarColumn(), MofNCompleteColumn()) if total is not None else (SpinnerColumn(),)
+    counted: tuple[ProgressColumn, ...] = (SpinnerColumn(),)
+    if total is not None:
+        counted = (BarColumn(), TaskProgressColumn() if as_share else MofNCompleteColumn())
     bar = Progress(TextColumn("{task.description}"), *counted, TimeElapsedColumn(), console=console, transient=True)
     task = bar.add_task(text, total=total)
     start = threading.Timer(PATIENCE_SECONDS, bar.start)
     start.daemon = True
     start.start()
     try:
-        yield lambda: bar.advance(task)
+        yield lambda **changed: bar.update(task, **changed)
     finally:
         start.cancel()
         start.join()

@@ -44,9 +44,9 @@ def list_command(
     from models.registry import champion_bundle
     from risk.home import home
     from risk.policy import read_policy
+    from risk.progress import telling
     from risk.register import read_register
     from serving.language import Speaker
-    from serving.progress import steps
     from serving.weekly import find_last_week, make_lists, summary, write_lists
     from serving.worklist import last_week_of, read_content
 
@@ -56,14 +56,14 @@ def list_command(
     folder = out or home() / "lists"
     earlier = last_week_of(read_content(previous)) if previous else find_last_week(folder, as_of)
     speaker = Speaker("en" if language == "en" else "da")
-    with steps(4) as step:
-        step("reading the register")
+    with telling() as step:
+        step("reading the register", 0.0)
         cases = read_register(register)
-        step("opening the model")
+        step("opening the model", 0.25)
         bundle = champion_bundle(model)
-        step("scoring and prioritising")
+        step("scoring and prioritising", 0.5)
         lists = make_lists(cases, as_of, bundle, rules, earlier)
-        step("writing the lists")
+        step("writing the lists", 0.75)
         told = summary(lists, write_lists(lists, folder, speaker))
     if as_json:
         click.echo(json.dumps(told, ensure_ascii=False, indent=2))

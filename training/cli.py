@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from risk.weeks import parse_day
+from risk.options import DAY
 
 if TYPE_CHECKING:
     from models.bundle import Bundle
@@ -19,18 +17,9 @@ if TYPE_CHECKING:
     from training.publish import Published
 
 
-def _day(ctx: click.Context, parameter: click.Parameter, text: str) -> date:
-    try:
-        return parse_day(text)
-    except ValueError as why:
-        raise click.BadParameter(str(why)) from None
-
-
 @click.command()
 @click.argument("register", type=click.Path(path_type=Path))
-@click.option(
-    "--as-of", metavar="DATE", required=True, callback=_day, help="Learn from what was known before this day."
-)
+@click.option("--as-of", metavar="DATE", required=True, type=DAY, help="Learn from what was known before this day.")
 @click.option("--plan", metavar="PLAN", help="A plan in a TOML file, or a shipped one by name [default: default].")
 @click.option(
     "--report-dir", type=click.Path(path_type=Path), help="Folder of the report [default: in RISK_HOME/reports]."
@@ -46,6 +35,7 @@ def train(
     after that only 'risk promote' moves the champion. A failed gate does not make this command fail: it is said, and
     'risk promote' refuses the model.
     """
+    from risk.progress import telling
     from risk.register import read_register
     from training.plan import read_plan
     from training.publish import publish
@@ -56,7 +46,7 @@ def train(
     if report_dir is not None:
         check_folder(report_dir)
     in_service = champion()
-    with share_bar() as told:
+    with telling() as told:
         run = train_run(
             known, as_of, chosen_plan, champion=in_service, progress=lambda text, share: told(text, 0.95 * share)
         )
@@ -201,20 +191,3 @@ def overview() -> str:
         done = "" if p.state == "promoted" else f" ({p.state})"
         lines.append(f"{p.at}  {p.from_version or '-'} -> {p.to_version} by {p.by}{why}{done}")
     return "\n".join(lines) or "no version is registered yet"
-
-
-@contextmanager
-def share_bar() -> Iterator[Callable[[str, float], None]]:
-    """A bar told in words and shares (0 to 1) how far the work is; silent when nobody watches a terminal."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda text, share: None
-        return
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("reading", total=1.0)
-        yield lambda text, share: bar.update(task, description=text, completed=share)

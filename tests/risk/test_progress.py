@@ -7,7 +7,7 @@ import time
 import pytest
 
 from risk import progress as module
-from risk.progress import progress, working
+from risk.progress import progress, telling, working
 
 
 def test_without_a_terminal_nothing_is_printed(
@@ -50,3 +50,17 @@ def test_work_within_work_shows_one_bar(capsys: pytest.CaptureFixture[str], monk
     assert "outer" in printed
     assert "inner" not in printed
     assert list(progress(range(2), "inner")) == [0, 1]  # and the next work may have its own again
+
+
+def test_work_told_in_words_shows_the_words_and_the_share(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    with telling() as told:
+        told("fitting", 0.5)
+        time.sleep(0.3)
+    printed = capsys.readouterr().err
+    assert "fitting" in printed
+    assert "50%" in printed
