@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from models import catalogue
 from models.baseline import KaplanMeierByAge
@@ -95,11 +94,9 @@ def fit(name: str, material: Material, plan: Plan) -> Bundle:
         When the catalogue has no such learner, or the plan gives it a parameter it does not have.
     """
     rows, X = material.rows, material.X
-    # One BLAS thread: the matrices are small, so threads would mostly wait for each other, and sums keep their order.
-    with threadpool_limits(limits=1, user_api="blas"):
-        learner = make(name, plan).fit(X, rows.y, rows.entry, groups=rows.snapshot.person)
-        # Rules and naive ways are shown as people use them, without the mending.
-        calibrator = calibrate(learner, material, plan) if catalogue.can_be_champion(name) else None
+    learner = make(name, plan).fit(X, rows.y, rows.entry, groups=rows.snapshot.person)
+    # Rules and naive ways are shown as people use them, without the mending.
+    calibrator = calibrate(learner, material, plan) if catalogue.can_be_champion(name) else None
     return Bundle(learner, calibrator, meta=meta(name, material, plan))
 
 

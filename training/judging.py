@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import expit, logit
 
 from models import censoring
 from models.agreement import fit_logistic
+from models.contract import expit, logit
 from models.judged import tie_groups
 from risk.weeks import Floats
 

@@ -10,15 +10,16 @@ from datetime import date
 from importlib.metadata import version
 
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
+from models import catalogue
 from models.bundle import Bundle
+from risk.errors import ConfigError
 from risk.register import Register
 from risk.snapshot import check_as_of
 from training.backtest import Progress, backtest
 from training.choose import choose
 from training.fairness import fairness
-from training.fit import Material, fit, prepare
+from training.fit import Material, fit, make, prepare
 from training.gates import run_gates
 from training.gates.evidence import Evidence
 from training.landmarks import register_at
@@ -60,27 +61,28 @@ def train(
         When ``as_of`` lies after the extract date.
     TooFewCasesError
         When no case had closed by ``as_of``.
+    ConfigError
+        When the plan names a learner or a parameter that the catalogue does not have, or a candidate that may not serve.
     """
     check_as_of(register, as_of)
+    check_learners(plan)
     clock = _Clock()
-    # As in fit: threads of BLAS cost more than they bring on matrices of this size.
-    with threadpool_limits(limits=1, user_api="blas"):
-        with clock.step("landmark rows"):
-            progress("landmark rows", 0.0)
-            known = register_at(register, as_of)
-            material = prepare(known, plan, as_of)
-        with clock.step("backtest"):
-            judged, seen = backtest(known, as_of, plan, lambda text, share: progress(text, 0.05 + 0.75 * share))
-        with clock.step("final model"):
-            name, why = choose(judged, seen, plan)
-            progress(f"final model: {name}", 0.8)
-            bundle = fit(name, material, plan)
-        with clock.step("gates"):
-            progress("gates", 0.93)
-            gates = run_gates(Evidence(plan, known, as_of, material, bundle, name, judged, champion))
-        with clock.step("fairness"):
-            progress("fairness", 0.97)
-            groups = fairness(known, seen.mondays.get(name, pd.DataFrame()), plan)
+    with clock.step("landmark rows"):
+        progress("landmark rows", 0.0)
+        known = register_at(register, as_of)
+        material = prepare(known, plan, as_of)
+    with clock.step("backtest"):
+        judged, seen = backtest(known, as_of, plan, lambda text, share: progress(text, 0.05 + 0.75 * share))
+    with clock.step("final model"):
+        name, why = choose(judged, seen, plan)
+        progress(f"final model: {name}", 0.8)
+        bundle = fit(name, material, plan)
+    with clock.step("gates"):
+        progress("gates", 0.93)
+        gates = run_gates(Evidence(plan, known, as_of, material, bundle, name, judged, champion))
+    with clock.step("fairness"):
+        progress("fairness", 0.97)
+        groups = fairness(known, seen.mondays.get(name, pd.DataFrame()), plan)
     progress("done", 1.0)
     return TrainingRun(
         plan=plan,
@@ -97,6 +99,21 @@ def train(
         seconds=clock.seconds,
         warnings=_warnings(judged, material, bundle, plan),
     )
+
+
+def check_learners(plan: Plan) -> None:
+    """Find out before minutes of training, not after, that a learner of the plan cannot be made or may not serve.
+
+    Raises
+    ------
+    ConfigError
+        Names the learner.
+    """
+    for name in plan.all_learners:
+        make(name, plan)
+    barred = [n for n in plan.learners.candidates if not catalogue.can_be_champion(n)]
+    if barred:
+        raise ConfigError(f"learner {barred[0]!r} may never serve; move it from learners.candidates to learners.shown")
 
 
 def facts_of(register: Register) -> dict[str, object]:

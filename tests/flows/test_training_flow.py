@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from risk.errors import AsOfError, TooFewCasesError
+from risk.errors import AsOfError, ConfigError, TooFewCasesError
 from risk.register import Register
 from risk.synthetic import synthesise
 from training.landmarks import register_at
@@ -39,9 +39,9 @@ def run(register: Register, plan: Plan) -> TrainingRun:
     return train(register, register.extract_on, plan)
 
 
-def test_a_run_leaves_a_model_six_gates_and_everything_the_report_needs(run: TrainingRun, register: Register) -> None:
-    assert [g.number for g in run.gates] == [1, 2, 3, 4, 5, 6]
-    assert [g.name for g in run.gates] == [
+def test_a_run_leaves_a_model_its_gates_and_everything_the_report_needs(run: TrainingRun, register: Register) -> None:
+    assert [g.number for g in run.gates] == list(range(1, len(run.gates) + 1))
+    assert [g.name for g in run.gates][:6] == [
         "beats_baseline", "calibrated", "no_future", "rows_kept", "not_too_good", "overlap",
     ]  # fmt: skip
     assert {g.name: g.status for g in run.gates}["no_future"] == "passed"
@@ -58,7 +58,8 @@ def test_the_censored_learner_expects_what_comes_and_the_naive_way_does_not(run:
     off = table[(table["metric"] == "observed_minus_expected") & table["origin"].isna() & (table["landmark"] != "list")]
     by_learner = off.groupby("learner")["value"].mean()
     assert abs(by_learner["linear"]) < 0.04
-    assert by_learner["censored_as_negative"] > 0.10
+    # Counted as closed, the cases still open pull the expected share down.
+    assert by_learner["censored_as_negative"] > 0.06
     rank = table[(table["metric"] == "auc") & table["origin"].isna()].groupby("learner")["value"].mean()
     assert rank["linear"] > rank["censored_as_negative"]
 
@@ -130,6 +131,23 @@ def test_an_as_of_date_in_the_future_of_the_extract_is_refused(register: Registe
 def test_an_as_of_date_before_the_first_case_is_refused(register: Register, plan: Plan) -> None:
     with pytest.raises(TooFewCasesError, match="no case was registered before"):
         train(register, date(2001, 1, 1), plan)
+
+
+@pytest.mark.parametrize(
+    ("learners", "complaint"),
+    [
+        ({"candidates": ["matured_only"], "shown": []}, "'matured_only' may never serve"),
+        ({"candidates": ["linear"], "shown": ["crystal_ball"]}, "no learner is called 'crystal_ball'"),
+        ({"params": {"linear": {"colour": 1}}}, "has no parameter colour"),
+    ],
+)
+def test_a_plan_with_learners_that_cannot_serve_is_refused_before_anything_is_fitted(
+    register: Register, plan: Plan, learners: dict[str, object], complaint: str
+) -> None:
+    told: list[str] = []
+    with pytest.raises(ConfigError, match=complaint):
+        train(register, EARLIER, plan.changed(learners=learners), progress=lambda text, share: told.append(text))
+    assert told == []
 
 
 def test_a_register_without_a_closed_case_is_refused_with_advice(register: Register, plan: Plan) -> None:

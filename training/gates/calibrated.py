@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scipy.special import ndtri
+from statistics import NormalDist
 
 from training.gates.evidence import NO_BACKTEST, Evidence
 from training.results import GateResult
@@ -22,7 +22,7 @@ def check(evidence: Evidence) -> GateResult:
     if not off:
         text = NO_BACKTEST.format(note=evidence.backtest.note or "no landmark had enough rows")
         return GateResult(NUMBER, NAME, TITLE, "not applicable", None, limits.most_off, text)
-    wider = float(ndtri(1 - 0.025 / (len(off) + len(slope))) / ndtri(0.975))
+    wider = NormalDist().inv_cdf(1 - 0.025 / (len(off) + len(slope))) / NormalDist().inv_cdf(0.975)
     worst = max(off, key=lambda r: abs(r.value))
     value = abs(worst.value)
     said = [
