@@ -9,11 +9,14 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from risk import features, schema
+from risk.errors import StoreError
 from risk.schema import Attribute
 from risk.scoring import NOT_FOR, PURPOSE
 from serving.champion import Champion, InService
 from serving.messages import accepted_attributes, accepted_facts
 from serving.settings import Settings
+from serving.start import Behind
+from serving.store.ledger import check_end
 
 
 class Health(BaseModel):
@@ -31,7 +34,7 @@ class Version(BaseModel):
 class Check(BaseModel):
     """One thing that must hold before the service can score."""
 
-    name: Literal["model", "golden"]
+    name: Literal["model", "golden", "store"]
     status: Literal["pass", "fail"]
     text: str
 
@@ -114,8 +117,8 @@ def running_version() -> Version:
     return Version(risk52=version("risk52"), schema_version=schema.SCHEMA_VERSION)
 
 
-def readiness(champion: Champion) -> Readiness:
-    """Check that there is a model, and that everything in it still is what it was when it was opened."""
+def readiness(champion: Champion, behind: Behind) -> Readiness:
+    """Check that there is a model, that it still is what it was when it was opened, and that scores can be recorded."""
     model = champion.current
     there = Check(
         name="model",
@@ -124,13 +127,21 @@ def readiness(champion: Champion) -> Readiness:
     )
     intact = model is not None and model.is_intact()
     said = "the golden cases score as they did" if intact else "the golden cases cannot be scored as they were"
-    checks = [there, Check(name="golden", status="pass" if intact else "fail", text=said)]
+    checks = [there, Check(name="golden", status="pass" if intact else "fail", text=said), _store_check(behind)]
     return Readiness(
-        status="pass" if intact else "fail",
+        status="pass" if all(check.status == "pass" for check in checks) else "fail",
         checks=checks,
         model_version=None if model is None else model.version,
         registry=champion.trouble,
     )
+
+
+def _store_check(behind: Behind) -> Check:
+    try:
+        check_end(behind.store, behind.seals)
+    except StoreError:
+        return Check(name="store", status="fail", text="scores cannot be recorded; the log says why")
+    return Check(name="store", status="pass", text="scores can be recorded")
 
 
 def about_model(model: InService, settings: Settings) -> ModelAnswer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from datetime import date
 from typing import Any, Literal
@@ -76,6 +77,9 @@ class CaseAnswer(BaseModel):
 
     row: int = Field(description="Place in the request, from 0")
     case_id: str | None = Field(description="Null when the id could not be accepted")
+    score_id: str | None = Field(
+        default=None, description="Under this id the outcome can be read again; null when it was rejected"
+    )
     status: Literal["scored", "abstained", "past_horizon", "rejected"]
     p_exceed_52w: float | None = Field(
         default=None, description="P(open past week 52, given what was known)", ge=0, le=1
@@ -148,6 +152,7 @@ def _scored(rows: Sequence[Row], snapshot: Snapshot, model: InService, n_reasons
             CaseAnswer(
                 row=row.place,
                 case_id=row.case_id,
+                score_id=secrets.token_hex(16),
                 reasons=_both_ways(reasons.get(row.case_id or "", []) if is_scored else []),
                 unknown_facts=_unknown(snapshot, i, model) if is_scored else [],
                 warnings=[*of_model, *row.notes, *(_outside(columns, i, model) if is_scored else [])],

@@ -9,25 +9,25 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
+from risk.errors import StoreError
 from serving import about, description
-from serving.answers import ScoresAnswer, answer
-from serving.champion import Champion, InService, Source, source_of
+from serving.access import Gate
+from serving.answers import CaseAnswer, ScoresAnswer
+from serving.champion import Champion, Source, source_of
+from serving.desk import Desk, Limits
 from serving.door import DOCS, Door
-from serving.messages import Envelope, flaws_of
-from serving.problems import Flaw, Refused, add_handlers, request_id
-from serving.reading import read_json
-from serving.rows import read_rows
+from serving.problems import add_handlers
 from serving.settings import Settings, read_settings
+from serving.start import Behind, open_behind
+from serving.store.ledger import forget_repeats
 
-# Two days: somewhere it is tomorrow already, and a case registered today is asked about with tomorrow's date.
-DAYS_AHEAD = 2
+HOUR = 3600.0
 log = logging.getLogger("risk.serving")
 
 
@@ -52,21 +52,31 @@ def create_app(
     Raises
     ------
     ConfigError
-        When a setting cannot be used.
+        When a setting cannot be used, or outside development a secret or a key is missing.
+    StoreError
+        When the store cannot be opened.
     """
     settings = settings or read_settings()
+    behind = open_behind(settings)
     champion = Champion(source or source_of(settings.model))
-    desk = Desk(champion, settings, today)
+    desk = Desk(champion, settings, behind, today)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(champion.refresh)
-        watching = asyncio.create_task(_watch(champion, settings.refresh_seconds))
+        desk.open()
+        watches = (
+            _every(settings.refresh_seconds, champion.refresh),
+            _every(settings.keys_seconds, behind.keys.refresh),
+            _every(HOUR, lambda: forget_repeats(behind.store)),
+        )
+        watching = [asyncio.create_task(watch) for watch in watches]
         yield
-        watching.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await watching
-        desk.close()
+        for task in watching:
+            task.cancel()
+        await asyncio.gather(*watching, return_exceptions=True)
+        await asyncio.to_thread(desk.close)
+        behind.close()
 
     app = FastAPI(
         title="Risk52",
@@ -80,109 +90,65 @@ def create_app(
         telemetry={"logs": False, "tracing": False, "metrics": False, "auto_configure": False},
         redirect_slashes=False,
     )
-    app.state.champion = champion
+    app.state.champion, app.state.behind = champion, behind
+    app.add_middleware(Gate, keeper=behind.keeper, of=lambda: app)
     app.add_middleware(Door)
     add_handlers(app)
     _add_scoring(app, desk)
-    _add_health(app, champion)
+    _add_health(app, champion, behind)
     description.describe(app)
     return app
 
 
-async def _watch(champion: Champion, every_seconds: float) -> None:
-    while every_seconds:
-        await asyncio.sleep(every_seconds)
-        await asyncio.to_thread(champion.refresh)
-
-
-class Desk:
-    """Takes requests in turn: so many are scored at a time, so many wait, and the rest are told to come back."""
-
-    def __init__(self, champion: Champion, settings: Settings, today: Callable[[], date]) -> None:
-        self.champion, self.settings, self.today = champion, settings, today
-        self._threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="score")
-        self._here = 0
-
-    def close(self) -> None:
-        self._threads.shutdown()
-
-    def model(self) -> InService:
-        """The model in service now.
-
-        Raises
-        ------
-        Refused
-            503 when there is none.
-        """
-        if self.champion.current is None:
-            raise Refused("not-ready")
-        return self.champion.current
-
-    async def score(self, request: Request) -> ScoresAnswer:
-        """Read a request, score it in a thread of its own, and answer.
-
-        Raises
-        ------
-        Refused
-            With the problem the caller is told.
-        """
-        model = self.model()
-        # Before a place is taken: a caller who sends slowly must not keep others waiting.
-        given = await read_json(request, self.settings.max_body_bytes)
-        if self._here >= self.settings.threads + self.settings.queue:
-            raise Refused("busy")
-        self._here += 1
+async def _every(seconds: float, what: Callable[[], object]) -> None:
+    """Do something again and again, in a thread; a store that fails for a while is asked again."""
+    while seconds:
+        await asyncio.sleep(seconds)
         try:
-            loop = asyncio.get_running_loop()
-            made = await loop.run_in_executor(self._threads, self._answer, given, model, request_id(request))
-            request.state.n_cases = len(made.results)
-            return made
-        finally:
-            self._here -= 1
-
-    def _answer(self, given: Any, model: InService, called: str) -> ScoresAnswer:
-        try:
-            asked = Envelope.model_validate(given)
-        except ValidationError as broken:
-            raise Refused("invalid-request", flaws_of(broken)) from None
-        if asked.as_of > self.today() + timedelta(days=DAYS_AHEAD):
-            flaw = Flaw(pointer="/as_of", code="in-the-future", detail="a day no later than tomorrow")
-            raise Refused("invalid-request", [flaw])
-        if len(asked.cases) > self.settings.max_cases:
-            flaw = Flaw(
-                pointer="/cases", code="too-many", detail=f"at most {self.settings.max_cases} cases in a request"
-            )
-            raise Refused("too-large", [flaw])
-        rows = read_rows(asked.cases, asked.as_of, self.settings.max_facts)
-        if all(row.flaws for row in rows):
-            raise Refused("no-case-fits", [flaw for row in rows for flaw in row.flaws])
-        return answer(rows, asked.as_of, model, self.settings.n_reasons, called)
+            await asyncio.to_thread(what)
+        except StoreError as why:
+            log.error("%s", why)
 
 
-def _ready_made(message: BaseModel, status: int = 200) -> Response:
+def _ready_made(message: BaseModel | str, status: int = 200) -> Response:
     """The message as it is: it was validated when it was made, and need not be again."""
-    return Response(message.model_dump_json(), status, media_type="application/json")
+    text = message if isinstance(message, str) else message.model_dump_json()
+    return Response(text, status, media_type="application/json")
 
 
 def _add_scoring(app: FastAPI, desk: Desk) -> None:
+    few = Limits(desk.settings.max_cases, needs_one=True)
+
     @app.post(
         "/v1/scores",
         operation_id="scoreCases",
         tags=["scores"],
         response_model=ScoresAnswer,
-        responses=description.problems("not-json", "too-large", "not-json-type", "invalid-request", "busy"),
+        responses=description.problems(*description.SCORING, "no-case-fits"),
         openapi_extra=description.REQUEST_BODY,
     )
     async def score_cases(request: Request) -> Response:
-        """Score one open case or many; each row has an outcome of its own."""
-        return _ready_made(await desk.score(request))
+        """Score one open case or a few; each row has an outcome of its own."""
+        return _ready_made(await desk.score(request, few))
+
+    @app.get(
+        "/v1/scores/{score_id}",
+        operation_id="getScore",
+        tags=["scores"],
+        response_model=CaseAnswer,
+        responses=description.problems(*description.GUARDED, "not-found", "erased", "not-recorded"),
+        openapi_extra=description.SCORE_ID,
+    )
+    async def get_score(request: Request) -> Response:
+        """A past outcome, read from the ledger to the letter as it was answered."""
+        return _ready_made(await desk.replay(request.path_params["score_id"], request.state.caller))
 
     @app.get(
         "/v1/model",
         operation_id="getModel",
         tags=["scores"],
         response_model=about.ModelAnswer,
-        responses=description.problems("not-ready"),
+        responses=description.problems(*description.GUARDED, "not-ready"),
     )
     async def get_model() -> Response:
         """The model in service: what it answers, what it learned from, what it is for and not for."""
@@ -194,14 +160,14 @@ def _add_scoring(app: FastAPI, desk: Desk) -> None:
         return _ready_made(about.dictionary())
 
 
-def _add_health(app: FastAPI, champion: Champion) -> None:
+def _add_health(app: FastAPI, champion: Champion, behind: Behind) -> None:
     async def live() -> Response:
         """The process answers."""
         return _ready_made(about.Health())
 
     async def ready() -> Response:
-        """The service can score: a model is in service and its golden cases score as they did."""
-        found = await asyncio.to_thread(about.readiness, champion)
+        """The service can score: its model scores the golden cases as it did, and scores can be recorded."""
+        found = await asyncio.to_thread(about.readiness, champion, behind)
         return _ready_made(found, 200 if found.status == "pass" else 503)
 
     fails: dict[int | str, dict[str, Any]] = {503: {"model": about.Readiness, "description": "It cannot"}}

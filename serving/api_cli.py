@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 from datetime import date
 from pathlib import Path
 
 import click
 
-from risk.errors import ConfigError
 from risk.options import DAY
 
 CHAMPION = "models:/risk52@champion"
@@ -51,33 +49,34 @@ def score_command(register: Path, as_of: date, out: Path, model: str, reasons: i
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8052, show_default=True)
 @click.option(
-    "--trust-network",
+    "--dev",
     is_flag=True,
-    help="Listen beyond this machine. The service asks nobody who they are: a proxy in front of it must.",
+    help="Try it out on this machine: no key and no secret is asked for, a store of its own, and the page /docs.",
 )
-def serve_command(model: str | None, host: str, port: int, trust_network: bool) -> None:
+def serve_command(model: str | None, host: str, port: int, dev: bool) -> None:
     """Start the scoring service for case systems; stop it with Ctrl-C.
 
-    POST /v1/scores scores one open case or many; /health/ready says whether a model is in service; /openapi.json
-    describes the rest. Further settings are environment variables (RISK_MAX_CASES, RISK_ENVIRONMENT=development, ...).
+    POST /v1/scores scores open cases; /health/ready says whether a model is in service; /openapi.json describes the rest.
+    It starts when RISK_LEDGER_KEY is set and somebody may ask ('risk keys create'); --dev does without both. Further
+    settings are environment variables (RISK_STORE, RISK_MAX_CASES, ...); docs/integration.md lists them.
     """
     import uvicorn
 
     from serving.api import create_app
     from serving.settings import read_settings
+    from serving.start import check_host
 
-    if not (_is_loopback(host) or trust_network):
-        raise ConfigError(
-            f"{host} can be reached from other machines, and the service asks nobody who they are; put a proxy that "
-            "does in front of it and add --trust-network, or listen on 127.0.0.1"
-        )
-    settings = read_settings(model=model)
+    settings = read_settings(model=model, environment="development" if dev else None)
+    check_host(settings, host)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("risk.serving").setLevel(logging.INFO)
+    app = create_app(settings)
     click.echo(f"Risk52 listens on http://{host}:{port} (model {settings.model}); stop with Ctrl-C")
+    if settings.environment == "development":
+        click.echo("Development: for made-up cases on this machine, not for real ones.")
     # The access log is off because it would write addresses as they were asked for; the door writes its own line.
     uvicorn.run(
-        create_app(settings),
+        app,
         host=host,
         port=port,
         access_log=False,
@@ -85,10 +84,3 @@ def serve_command(model: str | None, host: str, port: int, trust_network: bool) 
         server_header=False,
         timeout_graceful_shutdown=30,
     )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

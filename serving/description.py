@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from serving.access import PUBLIC, ROLES
 from serving.messages import request_message
 from serving.problems import KINDS, MEDIA_TYPE, Problem
 
@@ -15,6 +16,8 @@ REF = "#/components/schemas/{model}"
 TEXT = """Scores order follow-up of open sickness-benefit cases. Nothing here is a decision, and a score is not for
 entitlement, sanction, control or stopping payment. Levels are open enumerations: expect new ones. Every error is
 `application/problem+json` (RFC 9457) and never repeats what was sent. `case_id` is a pseudonym; a CPR number is refused."""
+
+BEARER = "An API key of the calling system ('risk keys create'), or a token of the office's sign-in service."
 
 EXAMPLE: dict[str, Any] = {
     "as_of": "2026-11-23",
@@ -53,6 +56,27 @@ REQUEST_BODY: dict[str, Any] = {
 }
 
 
+SCORE_ID: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "score_id",
+            "in": "path",
+            "required": True,
+            "description": "As it stood in the answer",
+            "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+        }
+    ]
+}
+
+# What every address but the public ones can be answered with.
+GUARDED = ("unauthorized", "forbidden", "rate-limited")
+# What a request to score can be answered with, beside an answer.
+SCORING = (
+    "not-json", "bad-header", "unauthorized", "forbidden", "key-reused", "too-large", "not-json-type", "invalid-request",
+    "rate-limited", "busy",
+)  # fmt: skip
+
+
 def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
     """The problems a route can answer with, by status, for the description; a fault of our own is always possible."""
     described: dict[int | str, dict[str, Any]] = {}
@@ -77,7 +101,13 @@ def describe(app: FastAPI) -> None:
             _, extra = models_json_schema(
                 [(request_message(), "validation"), (Problem, "serialization")], ref_template=REF
             )
-            made.setdefault("components", {}).setdefault("schemas", {}).update(extra["$defs"])
+            parts = made.setdefault("components", {})
+            parts.setdefault("schemas", {}).update(extra["$defs"])
+            parts["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "description": BEARER}}
+            for path, methods in made["paths"].items():
+                for method, operation in methods.items():
+                    wanted = ROLES[method.upper(), path]
+                    operation["security"] = [] if wanted == PUBLIC else [{"bearer": [wanted]}]
             app.openapi_schema = made
         return app.openapi_schema
 

@@ -18,7 +18,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from risk.errors import RiskError
+from risk.errors import RiskError, StoreError
 
 MEDIA_TYPE = "application/problem+json"
 MOST_FLAWS = 100
@@ -42,9 +42,19 @@ KINDS = {
     for kind in (
         Kind("not-json", 400, "The body is not JSON", "Indholdet er ikke JSON",
              "Send one JSON object in UTF-8, with no name twice in an object and no NaN or Infinity."),
+        Kind("bad-header", 400, "A header does not fit", "Et felt i hovedet passer ikke",
+             "Idempotency-Key is 8 to 64 letters, digits and . _ - and names nothing of a person."),
+        Kind("unauthorized", 401, "Who is asking?", "Hvem spørger?",
+             "Send a valid key or token: Authorization: Bearer ..."),
+        Kind("forbidden", 403, "Not with this key", "Nøglen giver ikke adgang",
+             "The key or token does not have the scope this address asks for."),
         Kind("not-found", 404, "No such address", "Adressen findes ikke", "See /openapi.json for the addresses."),
         Kind("method-not-allowed", 405, "Not with this method", "Metoden er ikke tilladt",
              "The header Allow names the methods of this address."),
+        Kind("key-reused", 409, "The Idempotency-Key was used for another request",
+             "Idempotency-Key er brugt til en anden forespørgsel", "Take a new key for a new request."),
+        Kind("erased", 410, "The score has been erased", "Scoren er slettet",
+             "What was recorded of this score was erased, on request or because its time was up."),
         Kind("too-large", 413, "The request is too large", "Forespørgslen er for stor",
              "Send fewer cases at a time; the limits stand in /v1/model."),
         Kind("not-json-type", 415, "The content type is not JSON", "Indholdstypen er ikke JSON",
@@ -53,10 +63,14 @@ KINDS = {
              "Each entry under 'errors' points to a place and says what is expected there."),
         Kind("no-case-fits", 422, "None of the cases could be read", "Ingen af sagerne kunne læses",
              "Each entry under 'errors' points to a place and says what is expected there."),
+        Kind("rate-limited", 429, "Too many requests", "For mange forespørgsler",
+             "Wait the seconds that Retry-After names."),
         Kind("internal", 500, "Something broke in the service", "Der skete en fejl i tjenesten",
              "The fault is logged under the request id; tell those who run the service."),
         Kind("not-ready", 503, "The service has no model to score with", "Tjenesten har ingen model at score med",
              "Try again later; /health/ready says what is missing.", retry_after=30),
+        Kind("not-recorded", 503, "The score could not be recorded, so it is not given",
+             "Scoren kunne ikke registreres og gives derfor ikke", "Try again later.", retry_after=5),
         Kind("busy", 503, "The service is busy", "Tjenesten er optaget", "Try again in a moment.", retry_after=1),
     )
 }  # fmt: skip
@@ -131,7 +145,8 @@ def add_handlers(app: FastAPI) -> None:
     async def of_the_domain(request: Request, why: RiskError) -> JSONResponse:
         # The text of a RiskError holds no personal value, but may name a path of this machine: it stays in the log.
         log.error("%s: %s (request %s)", why.code, why, request_id(request))
-        return problem_response(KINDS["not-ready" if why.http_status == 503 else "internal"], request_id(request))
+        code = "not-recorded" if isinstance(why, StoreError) else "not-ready" if why.http_status == 503 else "internal"
+        return problem_response(KINDS[code], request_id(request))
 
     app.add_exception_handler(Refused, refused)  # type: ignore[arg-type]
     app.add_exception_handler(HTTPException, of_the_framework)  # type: ignore[arg-type]

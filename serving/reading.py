@@ -10,8 +10,8 @@ from starlette.requests import ClientDisconnect, Request
 from serving.problems import Refused
 
 
-async def read_json(request: Request, max_bytes: int) -> Any:
-    """The body as JSON.
+async def read_body(request: Request, max_bytes: int) -> bytes:
+    """The body of a request that says it is JSON.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ async def read_json(request: Request, max_bytes: int) -> Any:
     Raises
     ------
     Refused
-        400 when it is not JSON, 413 when it is too large, 415 when it says it is something else.
+        400 when it breaks off, 413 when it is too large, 415 when it says it is something else.
     """
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media != "application/json" or request.headers.get("content-encoding", "identity").lower() != "identity":
@@ -37,7 +37,7 @@ async def read_json(request: Request, max_bytes: int) -> Any:
                 raise Refused("too-large")
     except ClientDisconnect:
         raise Refused("not-json") from None
-    return parse_json(bytes(body))
+    return bytes(body)
 
 
 def parse_json(body: bytes) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from risk.errors import ConfigError
@@ -19,7 +19,19 @@ class Settings(BaseSettings):
     model : str
         A registered model (``models:/risk52@champion``) or the folder of a bundle.
     environment : str
-        ``development`` also serves the interactive documentation page.
+        ``development``, on this machine only, asks for no key as long as there is none, and serves the page /docs.
+    store : str, optional
+        Address of the database; a SQLite file in RISK_HOME when not given.
+    ledger_key, ledger_key_older : str, optional
+        Secret that seals the ledger, and the former one while it is being changed.
+    oidc_issuer, oidc_audience, oidc_jwks : str, optional
+        A sign-in service whose tokens are accepted: its name, ours in its tokens, and the address or file of its keys.
+    oidc_algorithms, oidc_scope_claim, oidc_office_claim : str
+        Signatures accepted, and the claims that hold scopes and office.
+    rate, denied_rate : str
+        Requests of one caller, and failed tries from one address, before 429; in each process.
+    keys_seconds : float
+        How often the keys are read again; a revoked key ends no later.
     max_body_bytes, max_cases, max_facts : int
         Largest request, most cases in it, and most facts of one case.
     n_reasons : int
@@ -34,6 +46,18 @@ class Settings(BaseSettings):
 
     model: str = "models:/risk52@champion"
     environment: Literal["production", "development"] = "production"
+    store: str | None = None
+    ledger_key: SecretStr | None = None
+    ledger_key_older: SecretStr | None = None
+    oidc_issuer: str | None = None
+    oidc_audience: str | None = None
+    oidc_jwks: str | None = None
+    oidc_algorithms: str = "RS256 ES256"
+    oidc_scope_claim: str = "scope"
+    oidc_office_claim: str = "office"
+    rate: str = "6000/minute"
+    denied_rate: str = "60/minute"
+    keys_seconds: float = Field(5.0, ge=0.0, le=60.0)
     max_body_bytes: int = Field(4_194_304, ge=1_024, le=67_108_864)
     max_cases: int = Field(1_000, ge=1, le=100_000)
     max_facts: int = Field(200, ge=1, le=10_000)

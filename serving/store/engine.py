@@ -7,6 +7,7 @@ SQLite runs in WAL with a full sync at every commit, so an acknowledged write su
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -111,12 +112,12 @@ def _prepare_sqlite(engine: Engine) -> None:
         raw.isolation_level = None  # the driver begins nothing by itself; "begun" below does
         for pragma in (
             f"busy_timeout = {int(BUSY_SECONDS * 1000)}",
-            "journal_mode = WAL",
             "synchronous = FULL",
             "foreign_keys = ON",
             "secure_delete = ON",
         ):
             raw.execute(f"PRAGMA {pragma}")
+        _into_wal(raw)
 
     @event.listens_for(engine, "begin")
     def begun(connection: Connection) -> None:
@@ -125,6 +126,19 @@ def _prepare_sqlite(engine: Engine) -> None:
             return
         writes = options.get(_WRITES, False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _into_wal(raw: Any) -> None:
+    """Switching a new file to WAL does not wait for others who are just doing the same; so it is tried again."""
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            raw.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as why:
+            if "locked" not in str(why) or time.monotonic() > until:
+                raise
+            time.sleep(0.02)
 
 
 def migrate(engine: Engine) -> None:

@@ -198,6 +198,17 @@ def begin_chain(store: Store, seals: Seals) -> None:
         _head(connection, seals)
 
 
+def check_end(store: Store, seals: Seals) -> None:
+    """See that rows could be added: the store takes writes, and the end of the chain is ours.
+
+    Raises
+    ------
+    StoreError
+    """
+    with store.writing() as connection:
+        _head(connection, seals)
+
+
 def find(store: Store, score_id: str) -> Past | None:
     """A past score by its id."""
     joined = ledger.outerjoin(ledger_payload, ledger.c.seq == ledger_payload.c.seq)

@@ -35,7 +35,8 @@ def test_the_service_follows_the_champion_and_outlives_its_registry(
     assert first is not None
     assert second is not None
     registry.set_alias("champion", first)
-    app = create_app(Settings(model="models:/risk52@champion", refresh_seconds=0), today=lambda: date(2026, 11, 23))
+    settings = Settings(model="models:/risk52@champion", refresh_seconds=0, environment="development")
+    app = create_app(settings, today=lambda: date(2026, 11, 23))
     champion = app.state.champion
     with TestClient(app) as client:
 

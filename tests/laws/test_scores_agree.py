@@ -94,7 +94,13 @@ def bundle(request: pytest.FixtureRequest) -> Bundle:
 @pytest.fixture(scope="module")
 def client(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = bundle.save(tmp_path_factory.mktemp("model") / "bundle")
-    with TestClient(create_app(Settings(refresh_seconds=0, n_reasons=4), FolderSource(folder))) as opened:
+    settings = Settings(
+        refresh_seconds=0,
+        n_reasons=4,
+        environment="development",
+        store=f"sqlite:///{folder.parent / 'store.db'}",
+    )
+    with TestClient(create_app(settings, FolderSource(folder))) as opened:
         yield opened
 
 
@@ -184,6 +190,7 @@ def test_a_case_sent_alone_is_answered_as_among_others(seed: int, client: TestCl
         assert (got is None) == (expected is None)
         assert got is None or got == pytest.approx(expected, abs=1e-12)
         for one in (alone, among):
+            assert len(one.pop("score_id")) == 32
             one.pop("row")
             one["curve"] = [None if c["p_exceed"] is None else round(c["p_exceed"], 12) for c in one["curve"]]
         assert alone == among

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from risk.snapshot import snapshot_rows
 from serving.api import create_app
 from serving.champion import FolderSource
 from serving.settings import Settings
+from serving.store.engine import open_store
+from serving.store.keys import create_key
 
 AS_OF = date(2026, 11, 23)
 
@@ -105,14 +108,41 @@ def bundle_folder(wide_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory)
     return wide_bundle.save(tmp_path_factory.mktemp("model") / "bundle")
 
 
+LEDGER_KEY = "for tests only: 0123456789 abcdefghij"
+
+
+def make_key(url: str, *scopes: str, office: str = "Nordby", days: int = 30) -> str:
+    """An API key in the store at ``url``."""
+    store = open_store(url)
+    key = create_key(store, "case system", office, scopes or ("admin",), days, datetime.now(UTC))
+    store.close()
+    return key
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+@pytest.fixture(scope="session")
+def first_store(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A fresh store with one key that may do everything, to be copied."""
+    place = tmp_path_factory.mktemp("first") / "store.db"
+    return place, make_key(f"sqlite:///{place}")
+
+
 @pytest.fixture
-def serve(bundle_folder: Path) -> Iterator[Callable[..., TestClient]]:
-    """Start the service on the day the cases are looked at, with settings of choice."""
+def serve(
+    bundle_folder: Path, first_store: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., TestClient]]:
+    """Start the service on the day the cases are looked at, with settings of choice and a key that may do everything."""
     opened: list[TestClient] = []
 
     def _serve(source: Any = None, **settings: Any) -> TestClient:
+        place = shutil.copy(first_store[0], tmp_path_factory.mktemp("store"))
+        settings = {"ledger_key": LEDGER_KEY, "keys_seconds": 0, "store": f"sqlite:///{place}"} | settings
+        headers = bearer(first_store[1])
         app = create_app(Settings(**settings), source or FolderSource(bundle_folder), today=lambda: AS_OF)
-        client = TestClient(app, raise_server_exceptions=False)
+        client = TestClient(app, raise_server_exceptions=False, headers=headers)
         opened.append(client)
         return client.__enter__()
 

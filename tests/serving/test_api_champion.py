@@ -148,7 +148,11 @@ def test_a_model_that_changes_in_memory_is_no_longer_ready(
     learner.theta_ = np.array(learner.theta_) + 1e-6
     ready = client.get("/ready")
     assert ready.status_code == 503
-    assert {c["name"]: c["status"] for c in ready.json()["checks"]} == {"model": "pass", "golden": "fail"}
+    assert {c["name"]: c["status"] for c in ready.json()["checks"]} == {
+        "model": "pass",
+        "golden": "fail",
+        "store": "pass",
+    }
 
 
 def test_a_setting_names_a_folder_or_a_registered_model(bundle_folder: Path) -> None:

@@ -11,11 +11,13 @@ from starlette.testclient import TestClient
 
 from serving.description import EXAMPLE
 from serving.messages import accepted_attributes, request_message
+from serving.problems import KINDS
 
 ROOT = Path(__file__).parents[2]
 # Generated clients are built on these names: a change breaks them.
 OPERATIONS = {
     "scoreCases": ("post", "/v1/scores"),
+    "getScore": ("get", "/v1/scores/{score_id}"),
     "getModel": ("get", "/v1/model"),
     "getDictionary": ("get", "/v1/dictionary"),
     "getLiveness": ("get", "/health/live"),
@@ -91,6 +93,9 @@ def test_the_page_on_integration_tells_what_happens(client: TestClient) -> None:
     said = refused.json()
     assert problem | {"request_id": said["request_id"]} == said
     for status in re.findall(r"^\| (\d{3}) \|", page, flags=re.MULTILINE):
-        assert status in {"200", "400", "404", "405", "413", "415", "422", "500", "503"}
-    for path in re.findall(r"`(?:GET|POST) (/[a-z0-9/]+)`", page):
+        assert status in {"200", *(str(kind.status) for kind in KINDS.values())}
+    assert set(
+        re.findall(r"`([a-z-]+)`", "".join(re.findall(r"^\| \d{3} \|([^|]+)\|", page, flags=re.MULTILINE)))
+    ) == set(KINDS)
+    for path in re.findall(r"`(?:GET|POST) (/[a-z0-9/:_{}]+)`", page):
         assert path in {p for _, p in OPERATIONS.values()} | {"/health", "/ready"}

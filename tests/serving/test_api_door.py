@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from serving import answers, api
+from serving import answers, desk
 from serving.description import EXAMPLE
 from serving.problems import KINDS
 
@@ -137,7 +137,7 @@ def test_a_fault_of_our_own_is_a_problem_without_its_message(
     def breaks(*_: Any, **__: Any) -> Any:
         raise ZeroDivisionError(f"while looking at {CPR}")
 
-    monkeypatch.setattr(api, "answer", breaks)
+    monkeypatch.setattr(desk, "answer", breaks)
     with caplog.at_level(logging.DEBUG):
         problem_of(client.post("/v1/scores", json=EXAMPLE), "internal")
     said = caplog.text
@@ -172,7 +172,7 @@ def test_more_requests_than_can_wait_are_told_to_come_back(
         gate.wait(20)
         return real(*args)
 
-    monkeypatch.setattr(api, "answer", waits)
+    monkeypatch.setattr(desk, "answer", waits)
     with ThreadPoolExecutor(6) as callers:
         calls = [callers.submit(client.post, "/v1/scores", json=EXAMPLE) for _ in range(6)]
         assert entered.acquire(timeout=20)
@@ -189,9 +189,15 @@ def test_more_requests_than_can_wait_are_told_to_come_back(
 
 def test_many_callers_at_once_get_the_answer_one_gets(serve: Callable[..., TestClient]) -> None:
     client = serve(refresh_seconds=0, threads=4)
-    expected = client.post("/v1/scores", json=EXAMPLE).json()["results"]
+
+    def told(_: int = 0) -> dict[str, Any]:
+        return dict(client.post("/v1/scores", json=EXAMPLE).json()["results"][0])
+
+    expected = told()
     with ThreadPoolExecutor(8) as callers:
-        answered = list(callers.map(lambda _: client.post("/v1/scores", json=EXAMPLE).json()["results"], range(24)))
+        answered = list(callers.map(told, range(24)))
+    assert len({a.pop("score_id") for a in answered}) == 24
+    expected.pop("score_id")
     assert all(a == expected for a in answered)
 
 

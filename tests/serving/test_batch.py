@@ -205,10 +205,3 @@ def test_a_file_that_cannot_be_written_whole_is_not_begun(
         write_scores(out, scores, wide_register, DAY)
     assert out.read_text() == "what stood there"
     assert [p.name for p in tmp_path.iterdir()] == ["scores.parquet"]
-
-
-def test_the_service_does_not_listen_beyond_this_machine_unasked(run: Callable[..., tuple[int, str, str]]) -> None:
-    for host in ("0.0.0.0", "::", "10.0.0.4", "risk.example"):
-        code, _, error = run("serve", "--host", host)
-        assert code == 6
-        assert "--trust-network" in error

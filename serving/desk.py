@@ -1,0 +1,190 @@
+"""The desk where requests are scored: in turn, recorded, and only then answered."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from fastapi import Request
+from pydantic import ValidationError
+
+from risk.intake.pseudonym import looks_like_cpr
+from serving.access import Caller
+from serving.answers import ScoresAnswer, answer
+from serving.champion import Champion, InService
+from serving.messages import Envelope, flaws_of
+from serving.problems import Flaw, Refused, request_id
+from serving.reading import parse_json, read_body
+from serving.recording import record
+from serving.rows import read_rows
+from serving.settings import Settings
+from serving.start import Behind
+from serving.store.ledger import Entry, Repeatable, Submission, find
+from serving.store.writer import Writer
+
+# Two days: somewhere it is tomorrow already, and a case registered today is asked about with tomorrow's date.
+DAYS_AHEAD = 2
+_REPEAT_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
+_SCORE_ID = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one kind of request may hold, and whether a request without a single readable case is a problem."""
+
+    max_cases: int
+    needs_one: bool
+
+
+@dataclass(frozen=True)
+class Made:
+    """A request scored and not yet recorded."""
+
+    answer: ScoresAnswer
+    body: str
+    entries: list[Entry]
+
+
+class Desk:
+    """Takes requests in turn: so many are scored at a time, so many wait, and the rest are told to come back."""
+
+    def __init__(self, champion: Champion, settings: Settings, behind: Behind, today: Callable[[], date]) -> None:
+        self.champion, self.settings, self.today = champion, settings, today
+        self._store = behind.store
+        self._writer: Writer | None = None
+        self._seals = behind.seals
+        self._threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="score")
+        self._here = 0
+
+    def open(self) -> None:
+        self._writer = Writer(self._store, self._seals)
+
+    def close(self) -> None:
+        """Finish what was begun; what is recorded already will still be answered."""
+        self._threads.shutdown()
+        if self._writer is not None:
+            self._writer.close()
+
+    def writer(self) -> Writer:
+        """The ledger's writer.
+
+        Raises
+        ------
+        Refused
+            503 before the service has started.
+        """
+        if self._writer is None:
+            raise Refused("not-recorded")
+        return self._writer
+
+    def model(self) -> InService:
+        """The model in service now.
+
+        Raises
+        ------
+        Refused
+            503 when there is none.
+        """
+        if self.champion.current is None:
+            raise Refused("not-ready")
+        return self.champion.current
+
+    async def score(self, request: Request, limits: Limits) -> str:
+        """Read a request, score it in a thread of its own, record it, and only then answer.
+
+        Returns
+        -------
+        str
+            The body of the answer, JSON of :class:`serving.answers.ScoresAnswer`.
+
+        Raises
+        ------
+        Refused
+            With the problem the caller is told.
+        StoreError
+            What could not be recorded is not answered.
+        """
+        model, repeat_key = self.model(), _repeat_key(request)
+        # Before a place is taken: a caller who sends slowly must not keep others waiting.
+        body = await read_body(request, self.settings.max_body_bytes)
+        if self._here >= self.settings.threads + self.settings.queue:
+            raise Refused("busy")
+        self._here += 1
+        try:
+            caller, loop = request.state.caller, asyncio.get_running_loop()
+            work = (body, model, caller, request_id(request), limits)
+            made = await loop.run_in_executor(self._threads, self._make, *work)
+            repeatable = None
+            if repeat_key is not None:
+                digest = hashlib.sha256(request.url.path.encode() + b"\n" + body).hexdigest()
+                repeatable = Repeatable(caller.name, repeat_key, digest, made.body)
+            request.state.n_cases = len(made.answer.results)
+            return await self._recorded(made, repeatable)
+        finally:
+            self._here -= 1
+
+    def _make(self, body: bytes, model: InService, caller: Caller, called: str, limits: Limits) -> Made:
+        asked = _envelope(parse_json(body))
+        if asked.as_of > self.today() + timedelta(days=DAYS_AHEAD):
+            flaw = Flaw(pointer="/as_of", code="in-the-future", detail="a day no later than tomorrow")
+            raise Refused("invalid-request", [flaw])
+        if len(asked.cases) > limits.max_cases:
+            flaw = Flaw(pointer="/cases", code="too-many", detail=f"at most {limits.max_cases} cases in a request")
+            raise Refused("too-large", [flaw])
+        rows = read_rows(asked.cases, asked.as_of, self.settings.max_facts)
+        if limits.needs_one and all(row.flaws for row in rows):
+            raise Refused("no-case-fits", [flaw for row in rows for flaw in row.flaws])
+        made = answer(rows, asked.as_of, model, self.settings.n_reasons, called)
+        return Made(made, *record(made, rows, asked.as_of, caller))
+
+    async def _recorded(self, made: Made, repeatable: Repeatable | None) -> str:
+        if not made.entries and repeatable is None:
+            return made.body
+        written = await asyncio.wrap_future(self.writer().submit(Submission(made.entries, repeatable)))
+        if written.is_clash:
+            raise Refused("key-reused")
+        return made.body if written.earlier is None else written.earlier
+
+    async def replay(self, score_id: str, caller: Caller) -> str:
+        """The outcome of a past score, to the letter as it was answered.
+
+        Raises
+        ------
+        Refused
+            404 when there is none that the caller's office may see, 410 when it was erased.
+        """
+        past = await asyncio.to_thread(find, self._store, score_id) if _SCORE_ID.fullmatch(score_id) else None
+        if past is None or not caller.sees(past.link.office):
+            raise Refused("not-found")
+        if past.output is None:
+            raise Refused("erased")
+        return past.output
+
+
+def _envelope(given: Any) -> Envelope:
+    try:
+        return Envelope.model_validate(given)
+    except ValidationError as broken:
+        raise Refused("invalid-request", flaws_of(broken)) from None
+
+
+def _repeat_key(request: Request) -> str | None:
+    """The Idempotency-Key, when there is one.
+
+    Raises
+    ------
+    Refused
+        400 when it is not one, or could name a person.
+    """
+    given = request.headers.getlist("idempotency-key")
+    if not given:
+        return None
+    if len(given) > 1 or not _REPEAT_KEY.fullmatch(given[0]) or looks_like_cpr(given[0]):
+        raise Refused("bad-header")
+    return given[0]
