@@ -16,7 +16,6 @@ set against their true chance, which the register was made with. Four ways:
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from benchmarks.machine import describe
+from benchmarks.machine import command, describe
 from benchmarks.quality_page import grid
 from models import catalogue
 from risk.files import whole_file
@@ -146,7 +145,7 @@ def main(cases: int, seeds: int, until: int, every: int, law: Law, out: Path) ->
     with threadpool_limits(1):
         tables = [curve(cases, seed, law, months) for seed in range(seeds)]
     mean = pd.concat(tables).groupby(["month", "way"], sort=False)[["expected", "true", "error"]].mean().reset_index()
-    text = page(mean, cases, seeds, law, " ".join(sys.argv[1:]), time.time() - began)
+    text = page(mean, cases, seeds, law, time.time() - began)
     name = "adaptation" if law == "cap" else f"adaptation_{law}"
     with whole_file(out / f"{name}.svg") as path:
         draw(mean, path)
@@ -155,7 +154,7 @@ def main(cases: int, seeds: int, until: int, every: int, law: Law, out: Path) ->
     click.echo(text)
 
 
-def page(mean: pd.DataFrame, cases: int, seeds: int, law: str, options: str, seconds: float) -> str:
+def page(mean: pd.DataFrame, cases: int, seeds: int, law: str, seconds: float) -> str:
     """The page in Markdown."""
     laws = {
         "cap": "a cap at week 52 before, reassessment from week 22 after (as in July 2014)",
@@ -172,7 +171,7 @@ def page(mean: pd.DataFrame, cases: int, seeds: int, law: str, options: str, sec
     ]
     parts = [
         "# How soon each way of learning follows a change of law",
-        f"`python -m benchmarks.adaptation {options}`".replace(" `", "`"),
+        f"`{command('benchmarks.adaptation')}`",
         f"{seeds} synthetic registers of {cases:,} cases, {laws[law]}. {describe()}, {seconds:,.0f} s. What each way is:",
         (__doc__ or "").split("Four ways:\n\n")[1].strip(),
         "Months after the change until the mean expected share past week 52 stays within so many percentage points of the truth:",

@@ -10,7 +10,6 @@ in ``benchmarks/results/quality.md`` and ``quality.json``.
 
 from __future__ import annotations
 
-import sys
 import time
 import warnings
 from pathlib import Path
@@ -21,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks import judging, peers, quality_report, sets
 from benchmarks.judging import ORACLE, Cache, Record
-from benchmarks.machine import describe
+from benchmarks.machine import command, describe
 from models import catalogue
 from risk.errors import ConfigError, RiskError
 from risk.home import home
@@ -69,9 +68,8 @@ def main(
             records, notes, about = walk(chosen_sets, names, folds, repeats, store, smoke, report_only)
     except RiskError as error:
         raise click.ClickException(str(error)) from None
-    command = "python -m benchmarks.quality " + " ".join(sys.argv[1:])
     head = {
-        "command": command.strip(),
+        "command": command("benchmarks.quality"),
         "machine": describe(),
         "versions": versions(names),
         "seconds": round(time.time() - began),

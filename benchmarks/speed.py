@@ -10,7 +10,6 @@ outside its limit is shown as such and not hidden.
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -23,7 +22,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from benchmarks import peers, sets
-from benchmarks.machine import describe
+from benchmarks.machine import command, describe
 from benchmarks.quality_page import grid
 from benchmarks.speed_memory import fit_memory
 from benchmarks.speed_rows import classifier, make_rows
@@ -225,7 +224,7 @@ def main(smoke: bool, only: str | None, out: Path) -> None:
             for ratio in part() if only in (None, name) else ():
                 click.echo(f"{ratio.what}: {ratio.value:.3g} {ratio.unit} ({ratio.detail})", err=True)
                 ratios.append(ratio)
-    head = {"command": " ".join(["python -m benchmarks.speed", *sys.argv[1:]]), "machine": describe()}
+    head = {"command": command("benchmarks.speed"), "machine": describe()}
     head |= {"seconds": str(round(time.time() - began)), "sizes": json.dumps(asdict(size))}
     text = page(ratios, notes, head)
     with whole_file(out / "speed.md") as path:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import judging, peers, quality, quality_report, sets
+from benchmarks import judging, machine, peers, quality, quality_report, sets
 from models import metrics
 from models.contract import outcome
 
@@ -174,3 +174,8 @@ def test_a_stage_without_both_outcomes_has_no_auc_instead_of_a_number() -> None:
     assert (found.judged["weeks"] <= 52).all()
     assert judged["auc"] is None
     assert judged["brier"] == pytest.approx(metrics.brier(found.judged, np.full(5, 0.1), 52.0))
+
+
+def test_the_command_that_is_printed_names_no_place_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["quality", "--repeats", "2", "--cache", "/a/b", "--out=/c", "--report-only"])
+    assert machine.command("benchmarks.quality") == "python -m benchmarks.quality --repeats 2"
