@@ -21,6 +21,7 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
+from threadpoolctl import threadpool_limits
 
 from models.columns import Columns, row_hash
 from risk.errors import BundleError, CaseDataError, TooFewCasesError, rows_named
@@ -133,7 +134,10 @@ class Learner(BaseEstimator):
     def fit_rows(self, columns: Columns, rows: Rows) -> Self:
         """:meth:`fit` for rows already checked, encoded and sorted: how one learner trains another."""
         self._adopt(columns)
-        self._fit(rows)
+        # One BLAS thread: the matrices are small, so threads would mostly wait for each other on a busy machine, and a
+        # sum whose order depends on the number of threads would not give the same bytes everywhere.
+        with threadpool_limits(limits=1, user_api="blas"):
+            self._fit(rows)
         return self
 
     def refitted(self, rows: Rows) -> Self:
