@@ -63,7 +63,8 @@ def assumptions(
         Assumption(
             "order of work",
             "duties before risk, earliest due first, overdue ones before all; then the highest chance of passing the "
-            f"horizon, nobody within {policy.order.cool_down_days} days of a talk",
+            f"horizon, cases past week {policy.order.first_until_week:g} behind the younger, nobody within "
+            f"{policy.order.cool_down_days} days of a talk",
             f"{mine}; milestones, the audit places and a team's own capacity in the policy are left out: {OURS}",
         ),
         Assumption(

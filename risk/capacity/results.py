@@ -103,6 +103,7 @@ def work_of(start: TeamStart, norm: float, policy: Policy, hours: float, *, is_o
         risk_minutes=policy.capacity.risk_minutes,
         reserve=policy.capacity.reserve,
         cool_down_weeks=-(-policy.order.cool_down_days // DAYS_PER_WEEK),
+        first_until_week=policy.order.first_until_week,
         is_overdue_last=is_overdue_last,
     )
 

@@ -1,7 +1,7 @@
 r"""The weeks of a team, many times over: who comes, whom there is time to talk to, and who closes.
 
 In every week, in this order: new cases come; follow-ups that are due are held, earliest due first, as far as the hours
-reach; hours that are left go to talks beyond duties, highest chance of passing the horizon first; cases close.
+reach; hours that are left go to talks beyond duties, in the policy's order of risk; cases close.
 
 A case closes when its cumulative hazard, :math:`\Lambda(t)` from the model's curve, passes a number drawn once from the
 exponential distribution with mean 1. Equal seeds give equal draws at every caseload, so caseloads are compared on the same
@@ -37,6 +37,8 @@ class Work:
         Talks beyond duties for which time is kept even when duties fill the week.
     cool_down_weeks : int
         Nobody is called for risk within so many weeks of a talk.
+    first_until_week : float
+        Older cases queue for risk behind the younger, whatever their chance.
     is_overdue_last : bool
         Hold what can still be met in time before what is overdue; the list does the opposite.
     """
@@ -46,6 +48,7 @@ class Work:
     risk_minutes: int
     reserve: int = 0
     cool_down_weeks: int = 2
+    first_until_week: float = np.inf
     is_overdue_last: bool = False
 
     def duties_at_most(self, minutes: Floats) -> Ints:
@@ -246,10 +249,11 @@ def _by_due(due: Ints, age: Floats, goes_last: npt.NDArray[np.bool_]) -> Ints:
     return (goes_last.astype(np.int64) << 31) | (np.clip(due + 0x4000, 0, 0x7FFF) << 16) | (0xFFFF - days)
 
 
-def _by_risk(hazard_left: Floats) -> Ints:
+def _by_risk(hazard_left: Floats, is_behind: npt.NDArray[np.bool_]) -> Ints:
     """A key that puts the least hazard left up to the horizon first: the highest chance of passing it."""
     # The bits of a float that is not negative rise with it.
-    return np.maximum(hazard_left, 0.0).astype(np.float32).view(np.int32).astype(np.int64)
+    bits = np.maximum(hazard_left, 0.0).astype(np.float32).view(np.int32).astype(np.int64)
+    return (is_behind.astype(np.int64) << 31) | bits
 
 
 def _talks(start: TeamStart, cases: _Cases, work: Work, week: int, minutes: Floats) -> tuple[dict[str, Ints], Floats]:
@@ -301,7 +305,9 @@ def _called(
     waiting = np.flatnonzero(can & (places > 0)[cases.run])
     row = cases.row[waiting]
     hazard_left = start.curves.to_horizon[row] - start.curves.steps[row, week - cases.came[waiting]]
-    return waiting[_first_of_each_run(cases.run[waiting], places, _by_risk(hazard_left))]
+    return waiting[
+        _first_of_each_run(cases.run[waiting], places, _by_risk(hazard_left, age[waiting] > work.first_until_week))
+    ]
 
 
 def _closings(start: TeamStart, cases: _Cases, effect: float, week: int, n_runs: int) -> tuple[_Cases, dict[str, Ints]]:

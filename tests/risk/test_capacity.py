@@ -7,6 +7,7 @@ from datetime import date
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,10 +18,10 @@ from risk.capacity import Draws, TeamStart, Week, Work, draw, hours_per_worker, 
 from risk.capacity.assumptions import assumptions
 from risk.capacity.curves import Curves, weekly_curves
 from risk.capacity.results import asked_per_worker, first_runs, longest_talk, work_of
-from risk.capacity.start import NEVER_DUE, NEVER_TALKED
+from risk.capacity.start import NEVER_DUE, NEVER_TALKED, _highest
 from risk.errors import AsOfError, ConfigError, TooFewCasesError
 from risk.policy import read_policy
-from risk.register import Register
+from risk.register import Register, make_register
 from risk.scoring import score
 from risk.snapshot import take_snapshot
 
@@ -305,3 +306,99 @@ def test_bad_input_is_refused_in_one_line(small_register: Register, small_bundle
         take_start(small_register, date(2024, 6, 10), small_bundle, policy, 4)
     with pytest.raises(TooFewCasesError, match="team 'A' has fewer than 5 open cases"):
         take_start(small_register, date(2024, 6, 10), small_bundle, policy, 4, team="A")
+
+
+def test_of_follow_ups_due_in_one_week_the_older_case_comes_first() -> None:
+    start = team([0, 0], age=[10.0, 30.0], repeat=3)
+    draws = by_hand([0, 1], [-1, -1], [FOREVER] * 2, 4)
+    week = simulate(start, draws, Work(1, 60, 600))
+    assert week.held.tolist() == [[1, 1, 0, 1]]
+    both = team([0, 0], age=[50.0, 10.0], repeat=30, hazard=1.0)
+    # The one of 50 weeks closes in the first week; had the younger been first, nothing would be left to hold.
+    week = simulate(both, by_hand([0, 1], [-1, -1], [0.5, FOREVER], 2), Work(1, 60, 600))
+    assert (week.held.tolist(), week.dropped.tolist()) == ([[1, 1]], [[0, 0]])
+
+
+def test_nobody_is_called_again_before_the_cool_down_is_over() -> None:
+    week = simulate(team([NEVER_DUE]), by_hand([0], [-1], [FOREVER], 6), Work(1, 60, 60, cool_down_weeks=2))
+    assert week.extra.tolist() == [[1, 0, 1, 0, 1, 0]]
+
+
+def test_for_risk_older_cases_queue_behind_the_younger_and_the_higher_chance_goes_first() -> None:
+    start = team([NEVER_DUE] * 3, hazard=0.05, age=[20.0, 25.0, 40.0])
+
+    def called_in(case: int, first_until_week: float) -> int:
+        """The week a case is called in: at this effect it closes at once, and the others never do."""
+        until = [FOREVER] * 3
+        until[case] = 1.0
+        work = Work(1, 60, 60, cool_down_weeks=9, first_until_week=first_until_week)
+        return simulate(start, by_hand([0, 1, 2], [-1] * 3, until, 3), work, effect=100.0).closed[0].tolist().index(1)
+
+    assert [called_in(case, 26) for case in range(3)] == [1, 0, 2]
+    assert [called_in(case, 520) for case in range(3)] == [2, 1, 0]
+
+
+def test_once_held_a_follow_up_counts_again_even_if_the_first_came_too_late_to_meet() -> None:
+    week = simulate(team([], new_due=[-1], repeat=2), by_hand([0], [0], [FOREVER], 5), Work(5, 60, 60))
+    assert (week.held.tolist(), week.counted.tolist()) == ([[1, 0, 1, 0, 1]], [[0, 0, 1, 0, 1]])
+
+
+def _eight(extra_facts: list[tuple[str, str, str, str]]) -> Register:
+    """Six open cases, and two of last year that have closed."""
+    opened = ["2026-09-28"] * 6 + ["2025-11-03", "2026-10-05"]
+    registered = ["2026-10-26"] * 6 + ["2025-11-17", "2026-11-15"]
+    cases = pd.DataFrame(
+        {
+            "case_id": [f"SYN{i:06d}" for i in range(8)],
+            "person_key": [f"p{i}" for i in range(8)],
+            "opened_on": opened,
+            "registered_on": registered,
+            "closed_on": [None] * 6 + ["2026-03-02", None],
+            "close_reason": [None] * 6 + ["recovered", None],
+            "office": "Nordby",
+            "team": "A",
+            "employment_status": ["employee"] * 4 + ["unemployed"] * 4,
+            "weekly_hours": [37.0, 30.0, 20.0, 37.0, 37.0, 30.0, 20.0, 37.0],
+        }
+    )
+    facts = pd.DataFrame(extra_facts, columns=["case_id", "known_on", "name", "value"])
+    return make_register(cases, facts, EXTRACT, source="by hand", is_synthetic=True)
+
+
+def test_weeks_of_duties_talks_and_arrivals_by_hand(small_bundle: Bundle) -> None:
+    register = _eight(
+        [
+            ("SYN000000", "2026-11-15", "follow_up_held", "interview"),  # yesterday: due four weeks on, 13 December
+            ("SYN000001", "2026-11-02", "contact", "phone"),
+            ("SYN000002", "2026-11-01", "objection", "true"),
+            ("SYN000007", "2026-11-15", "standby", "true"),
+        ]
+    )
+    (s,) = take_start(register, EXTRACT, small_bundle, read_policy(), 10)
+    # Open cases in the register's order, then those that came: the seven registered since 17 November 2025 count.
+    assert s.n_open == 7
+    # Ill since 28 September: the first interview is due on 23 November, in week 1; 13 December is in week 3. The last, ill
+    # since 5 October, is due on 30 November.
+    assert s.due_week[:7].tolist() == [3, 1, 1, 1, 1, 1, 2]
+    assert s.talked_week[:7].tolist() == [-1, -2, *[NEVER_TALKED] * 5]
+    assert s.may_be_called[:7].tolist() == [True, True, False, True, True, True, False]
+    # 26 October is 21 days back: the last day of the third-last week. 17 November 2025 is the 364th day back, the first week.
+    assert s.came_week.tolist() == [49] * 6 + [0, 51]
+    # Of 56 days to the first interview 28, 14 and 41 had gone at registration: 4, 6 and 2 whole weeks are left.
+    assert s.due_week[7:].tolist() == [4] * 6 + [6, 2]
+    assert s.may_be_called[7:].tolist() == [True, True, False, True, True, True, True, False]
+    assert s.n_overdue == 0
+
+
+def test_the_highest_fifth_is_counted_and_ties_go_in_together() -> None:
+    assert _highest(np.array([0.1, 0.9, 0.3, 0.2, 0.8]), 0.2).tolist() == [False, True, False, False, False]
+    assert _highest(np.array([0.5, 0.5, 0.5, 0.2, 0.1]), 0.2).tolist() == [True, True, True, False, False]
+    assert _highest(np.array([]), 0.2).tolist() == []
+
+
+def test_where_no_due_date_is_known_the_next_round_is_spread_evenly(
+    small_register: Register, small_bundle: Bundle
+) -> None:
+    (s, _) = take_start(small_register, EXTRACT, small_bundle, read_policy(), 4)
+    unknown = s.curves.age[: s.n_open] > 8  # past the first interview, and the team has recorded nothing
+    assert set(s.due_week[: s.n_open][unknown]) == {0, 1, 2, 3}

@@ -75,6 +75,19 @@ def test_whoever_is_past_the_horizon_when_registered_counts_as_past_it() -> None
     assert told["begun_past"].value == pytest.approx((11 * 5 / 11 + 5) / 16)
 
 
+def test_whoever_still_waits_for_benefit_is_not_a_running_spell() -> None:
+    waiting = ("2024-12-18", "2024-12-19", None, None)  # benefit from 2 January
+    told = measure(made([LONG] * 5 + [SUMMER] * 5 + [waiting] * 5), YEAR, OUTCOME, RATES)
+    assert (told["running_past"].value, told["running_past"].n, told["n_spells"].value) == (0.5, 10, 10)
+
+
+def test_before_the_office_knows_of_a_case_it_is_not_watched() -> None:
+    # Registered after the six have closed: these five say nothing of week 10.
+    later = ("2024-01-01", "2024-04-01", None, None)
+    told = measure(made([SHORT] * 6 + [LONG] * 5 + [SUMMER] * 5 + [later] * 5), YEAR, OUTCOME, RATES)["begun_past"]
+    assert told.value == pytest.approx((11 * 5 / 11 + 5 * 1.0) / 16)
+
+
 def test_whoever_moves_away_is_censored_and_not_closed() -> None:
     moved = (*SHORT[:3], "moved_away")
     told = measure(made([SHORT] * 6 + [LONG] * 5 + [SUMMER] * 5 + [moved] * 11), YEAR, OUTCOME, RATES)
@@ -88,7 +101,7 @@ def test_a_new_case_within_three_months_is_found_and_one_day_later_is_not() -> N
     again = [("2024-06-11", "2024-06-20", "2024-08-01", "recovered")] * 5
     after = [("2024-06-12", "2024-06-20", "2024-08-01", "recovered")] * 5
     persons = [f"p{i}" for i in range(10)]
-    march = Period(date(2024, 3, 1), date(2024, 3, 31))
+    march = Period(date(2024, 3, 11), date(2024, 3, 11))
     told = measure(made([SHORT] * 10 + again + after, persons * 2), march, OUTCOME, RATES)["no_new_spell"]
     assert (told.value, told.n) == (0.5, 10)
 

@@ -64,6 +64,18 @@ def study_without_effect(found: Study) -> Study:
     return replace(found, question=replace(found.question, effect=None))
 
 
+def test_the_rules_of_another_day_can_be_asked_for(small_register: Register, small_bundle: Bundle) -> None:
+    question = Question(EXTRACT, (90.0,), n_weeks=8, n_runs=10, rules_of=date(2008, 6, 1))
+    found = study(small_register, small_bundle, read_policy(), question)
+    assert found.rules.name == "2005-categories"
+    assert [a.rules.name for a in found.ninety] == ["2005-categories"]
+    assert found.ninety[0].asked == 11.25  # nobody here has a category: every eight weeks
+    none = Question(EXTRACT, (90.0,), n_weeks=8, n_runs=10, rules_of=date(2001, 1, 1))
+    text = in_words(study(small_register, small_bundle, read_policy(), none))
+    assert "The rules in force ask for no follow-up" in text
+    assert "not known" in text
+
+
 def test_page_plot_and_numbers_are_written_and_the_same_again(found: Study, tmp_path: Path) -> None:
     for name in ("one", "two"):
         write_folder(found, tmp_path / name)
