@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from functools import cache
 from importlib.metadata import version
 from typing import Literal
 
@@ -57,6 +58,7 @@ class UsedFeature(BaseModel):
 class Limits(BaseModel):
     max_body_bytes: int
     max_cases: int
+    max_batch: int
     max_facts: int
 
 
@@ -163,11 +165,15 @@ def about_model(model: InService, settings: Settings) -> ModelAnswer:
         features=used,
         in_service_since=model.opened_at,
         limits=Limits(
-            max_body_bytes=settings.max_body_bytes, max_cases=settings.max_cases, max_facts=settings.max_facts
+            max_body_bytes=settings.max_body_bytes,
+            max_cases=settings.max_cases,
+            max_batch=settings.max_batch,
+            max_facts=settings.max_facts,
         ),
     )
 
 
+@cache
 def dictionary() -> Dictionary:
     return Dictionary(
         schema_version=schema.SCHEMA_VERSION,

@@ -31,10 +31,12 @@ ADMIN = "admin"
 # (method, route as it is declared): the scope it asks for. "admin" includes all scopes.
 ROLES: dict[tuple[str, str], str] = {
     ("POST", "/v1/scores"): "score:write",
+    ("POST", "/v1/scores:batch"): "score:write",
     ("GET", "/v1/scores/{score_id}"): "score:write",
     ("GET", "/v1/model"): "model:read",
     ("GET", "/v1/dictionary"): "model:read",
     ("GET", "/version"): "model:read",
+    ("GET", "/metrics"): "model:read",
     ("GET", "/health/live"): PUBLIC,
     ("GET", "/health/ready"): PUBLIC,
     ("GET", "/health"): PUBLIC,

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, date, datetime
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
 from risk.errors import StoreError
@@ -20,6 +22,7 @@ from serving import about, description
 from serving.access import Gate
 from serving.answers import CaseAnswer, ScoresAnswer
 from serving.champion import Champion, Source, source_of
+from serving.counting import MEDIA_TYPE, Counts
 from serving.desk import Desk, Limits
 from serving.door import DOCS, Door
 from serving.problems import add_handlers
@@ -59,7 +62,9 @@ def create_app(
     settings = settings or read_settings()
     behind = open_behind(settings)
     champion = Champion(source or source_of(settings.model))
-    desk = Desk(champion, settings, behind, today)
+    counts = Counts()
+    desk = Desk(champion, settings, behind, counts, today)
+    counts.watch(champion, desk.n_here, desk.is_recording, today)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -92,10 +97,10 @@ def create_app(
     )
     app.state.champion, app.state.behind = champion, behind
     app.add_middleware(Gate, keeper=behind.keeper, of=lambda: app)
-    app.add_middleware(Door)
+    app.add_middleware(Door, counts=counts)
     add_handlers(app)
     _add_scoring(app, desk)
-    _add_health(app, champion, behind)
+    _add_health(app, champion, behind, counts)
     description.describe(app)
     return app
 
@@ -116,8 +121,20 @@ def _ready_made(message: BaseModel | str, status: int = 200) -> Response:
     return Response(text, status, media_type="application/json")
 
 
+def _unless_known(request: Request, message: BaseModel) -> Response:
+    """The message with its ETag, or 304 when the caller has it already."""
+    response = _ready_made(message)
+    tag = f'"{hashlib.sha256(response.body).hexdigest()[:32]}"'
+    given = {t.strip().removeprefix("W/") for t in request.headers.get("if-none-match", "").split(",")}
+    if tag in given or "*" in given:
+        response = Response(status_code=304)
+    response.headers.update({"ETag": tag, "Cache-Control": "private, no-cache"})
+    return response
+
+
 def _add_scoring(app: FastAPI, desk: Desk) -> None:
     few = Limits(desk.settings.max_cases, needs_one=True)
+    many = Limits(desk.settings.max_batch, needs_one=False)
 
     @app.post(
         "/v1/scores",
@@ -130,6 +147,18 @@ def _add_scoring(app: FastAPI, desk: Desk) -> None:
     async def score_cases(request: Request) -> Response:
         """Score one open case or a few; each row has an outcome of its own."""
         return _ready_made(await desk.score(request, few))
+
+    @app.post(
+        "/v1/scores:batch",
+        operation_id="scoreBatch",
+        tags=["scores"],
+        response_model=ScoresAnswer,
+        responses=description.problems(*description.SCORING),
+        openapi_extra=description.REQUEST_BODY,
+    )
+    async def score_batch(request: Request) -> Response:
+        """Score many open cases. An outcome per row whatever the rows hold; what cannot be read is rejected one by one."""
+        return _ready_made(await desk.score(request, many))
 
     @app.get(
         "/v1/scores/{score_id}",
@@ -150,17 +179,23 @@ def _add_scoring(app: FastAPI, desk: Desk) -> None:
         response_model=about.ModelAnswer,
         responses=description.problems(*description.GUARDED, "not-ready"),
     )
-    async def get_model() -> Response:
+    async def get_model(request: Request) -> Response:
         """The model in service: what it answers, what it learned from, what it is for and not for."""
-        return _ready_made(about.about_model(desk.model(), desk.settings))
+        return _unless_known(request, about.about_model(desk.model(), desk.settings))
 
-    @app.get("/v1/dictionary", operation_id="getDictionary", tags=["scores"], response_model=about.Dictionary)
-    async def get_dictionary() -> Response:
+    @app.get(
+        "/v1/dictionary",
+        operation_id="getDictionary",
+        tags=["scores"],
+        response_model=about.Dictionary,
+        responses=description.problems(*description.GUARDED),
+    )
+    async def get_dictionary(request: Request) -> Response:
         """Every attribute and fact that may be sent, with levels, bounds, labels and legal marks."""
-        return _ready_made(about.dictionary())
+        return _unless_known(request, about.dictionary())
 
 
-def _add_health(app: FastAPI, champion: Champion, behind: Behind) -> None:
+def _add_health(app: FastAPI, champion: Champion, behind: Behind, counts: Counts) -> None:
     async def live() -> Response:
         """The process answers."""
         return _ready_made(about.Health())
@@ -185,7 +220,24 @@ def _add_health(app: FastAPI, champion: Champion, behind: Behind) -> None:
             include_in_schema=is_shown,
         )(ready)
 
-    @app.get("/version", operation_id="getVersion", tags=["health"], response_model=about.Version)
+    @app.get(
+        "/version",
+        operation_id="getVersion",
+        tags=["health"],
+        response_model=about.Version,
+        responses=description.problems(*description.GUARDED),
+    )
     async def get_version() -> Response:
         """Versions of the software and the schema."""
         return _ready_made(about.running_version())
+
+    @app.get(
+        "/metrics",
+        operation_id="getMetrics",
+        tags=["health"],
+        response_class=PlainTextResponse,
+        responses=description.problems(*description.GUARDED),
+    )
+    async def get_metrics() -> Response:
+        """Counts for Prometheus; nothing of a case is among them."""
+        return Response(counts.text(), media_type=MEDIA_TYPE)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from risk.files import whole_file
 from serving.access import PUBLIC, ROLES
 from serving.messages import request_message
 from serving.problems import KINDS, MEDIA_TYPE, Problem
@@ -44,6 +47,15 @@ EXAMPLE: dict[str, Any] = {
 }
 
 REQUEST_BODY: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": False,
+            "description": "A name of your own for this request: sent again under it, it gives the same answer once more",
+            "schema": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{7,63}$"},
+        }
+    ],
     "requestBody": {
         "required": True,
         "content": {
@@ -52,7 +64,7 @@ REQUEST_BODY: dict[str, Any] = {
                 "examples": {"one_case": {"summary": "One case with three facts", "value": EXAMPLE}},
             }
         },
-    }
+    },
 }
 
 
@@ -112,3 +124,30 @@ def describe(app: FastAPI) -> None:
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def text_of(app: FastAPI) -> str:
+    """The description as it is committed in docs/openapi.json."""
+    return json.dumps(app.openapi(), indent=1, ensure_ascii=False) + "\n"
+
+
+def write(path: Path) -> None:
+    """Write the description as it is today, without a model and with a store that is thrown away."""
+    from tempfile import TemporaryDirectory
+
+    from serving.api import create_app
+    from serving.champion import FolderSource
+    from serving.settings import read_settings
+
+    with TemporaryDirectory() as folder:
+        settings = read_settings(environment="development", store=f"sqlite:///{folder}/store.db")
+        app = create_app(settings, FolderSource(Path(folder)))
+        with whole_file(path) as made:
+            made.write_text(text_of(app), "utf-8")
+        app.state.behind.close()
+
+
+if __name__ == "__main__":
+    import sys
+
+    write(Path(sys.argv[1]))

@@ -18,6 +18,7 @@ from risk.intake.pseudonym import looks_like_cpr
 from serving.access import Caller
 from serving.answers import ScoresAnswer, answer
 from serving.champion import Champion, InService
+from serving.counting import Counts
 from serving.messages import Envelope, flaws_of
 from serving.problems import Flaw, Refused, request_id
 from serving.reading import parse_json, read_body
@@ -54,9 +55,11 @@ class Made:
 class Desk:
     """Takes requests in turn: so many are scored at a time, so many wait, and the rest are told to come back."""
 
-    def __init__(self, champion: Champion, settings: Settings, behind: Behind, today: Callable[[], date]) -> None:
+    def __init__(
+        self, champion: Champion, settings: Settings, behind: Behind, counts: Counts, today: Callable[[], date]
+    ) -> None:
         self.champion, self.settings, self.today = champion, settings, today
-        self._store = behind.store
+        self._store, self._counts = behind.store, counts
         self._writer: Writer | None = None
         self._seals = behind.seals
         self._threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="score")
@@ -64,6 +67,12 @@ class Desk:
 
     def open(self) -> None:
         self._writer = Writer(self._store, self._seals)
+
+    def n_here(self) -> int:
+        return self._here
+
+    def is_recording(self) -> bool:
+        return self._writer is not None and self._writer.trouble is None
 
     def close(self) -> None:
         """Finish what was begun; what is recorded already will still be answered."""
@@ -149,7 +158,10 @@ class Desk:
         written = await asyncio.wrap_future(self.writer().submit(Submission(made.entries, repeatable)))
         if written.is_clash:
             raise Refused("key-reused")
-        return made.body if written.earlier is None else written.earlier
+        if written.earlier is not None:
+            return written.earlier
+        self._counts.scored(outcome.status for outcome in made.answer.results)
+        return made.body
 
     async def replay(self, score_id: str, caller: Caller) -> str:
         """The outcome of a past score, to the letter as it was answered.

@@ -10,12 +10,16 @@ import logging
 import re
 import time
 import traceback
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from email.utils import format_datetime
 from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from risk.intake.pseudonym import looks_like_cpr
+from serving.counting import Counts
 from serving.problems import KINDS, problem_response
 
 log = logging.getLogger("risk.serving")
@@ -32,11 +36,32 @@ HEADERS = {
 }
 
 
+@dataclass(frozen=True)
+class Ending:
+    """A route that will go: deprecated since a day, gone from a later day, told under an address."""
+
+    since: date
+    gone: date
+    told_at: str
+
+    def headers(self) -> dict[str, str]:
+        since, gone = (datetime(d.year, d.month, d.day, tzinfo=UTC) for d in (self.since, self.gone))
+        return {
+            "Deprecation": f"@{int(since.timestamp())}",  # RFC 9745
+            "Sunset": format_datetime(gone, usegmt=True),  # RFC 8594
+            "Link": f'<{self.told_at}>; rel="deprecation"',
+        }
+
+
+# Routes that will go, by their path as declared. None today.
+ENDINGS: dict[str, Ending] = {}
+
+
 class Door:
     """ASGI middleware around the whole application."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, counts: Counts) -> None:
+        self.app, self._counts = app, counts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -55,6 +80,9 @@ class Door:
                 for name, value in HEADERS.items():
                     if not (name == "Content-Security-Policy" and scope["path"] == DOCS):
                         headers.setdefault(name, value)
+                ending = ENDINGS.get(getattr(scope.get("route"), "path", ""))
+                if ending is not None:
+                    headers.update(ending.headers())
             await send(message)
 
         try:
@@ -67,10 +95,9 @@ class Door:
         finally:
             route = getattr(scope.get("route"), "path", "no route")  # the template: an address could hold anything
             cases = scope["state"].get("n_cases", 0)
-            milliseconds = 1000 * (time.perf_counter() - began)
-            log.info(
-                "%s %s %d %d cases %.1f ms (request %s)", _method(scope), route, status, cases, milliseconds, given
-            )
+            method, seconds = _method(scope), time.perf_counter() - began
+            self._counts.answered(method, route, status, seconds)
+            log.info("%s %s %d %d cases %.1f ms (request %s)", method, route, status, cases, 1000 * seconds, given)
 
 
 def _id_of(asked: str) -> str:

@@ -57,11 +57,12 @@ def _pseudonym(given: object) -> object:
     return given
 
 
+_CASE_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$"
 Day = Annotated[date, BeforeValidator(_iso_day)]
 CaseId = Annotated[
     str,
     BeforeValidator(_pseudonym),
-    StringConstraints(strict=True, min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$"),
+    StringConstraints(strict=True, min_length=1, max_length=64, pattern=_CASE_ID_PATTERN),
 ]
 _CASE_ID: TypeAdapter[str] = TypeAdapter(CaseId)
 Text = Annotated[str, StringConstraints(strict=True, max_length=LONGEST_TEXT)]
@@ -135,7 +136,8 @@ def case_message() -> type[BaseModel]:
         "Case",
         __base__=Message,
         __doc__="One open case, as the case system knows it.",
-        case_id=(CaseId, Field(description="A pseudonym; anything shaped like a CPR number is refused", examples=["SYN000123"])),
+        case_id=(CaseId, Field(description="A pseudonym; anything shaped like a CPR number is refused", examples=["SYN000123"],
+                               json_schema_extra={"pattern": _CASE_ID_PATTERN})),
         opened_on=(Day, Field(description="First day of absence", examples=["2026-09-07"])),
         registered_on=(Day, Field(description="The day the office learned of the case", examples=["2026-10-07"])),
         attributes=(attributes, Field(default_factory=attributes)),

@@ -32,8 +32,8 @@ class Settings(BaseSettings):
         Requests of one caller, and failed tries from one address, before 429; in each process.
     keys_seconds : float
         How often the keys are read again; a revoked key ends no later.
-    max_body_bytes, max_cases, max_facts : int
-        Largest request, most cases in it, and most facts of one case.
+    max_body_bytes, max_cases, max_batch, max_facts : int
+        Largest request, most cases in one to /v1/scores and to /v1/scores:batch, and most facts of one case.
     n_reasons : int
         Reasons told per case, from both directions together.
     threads, queue : int
@@ -58,8 +58,9 @@ class Settings(BaseSettings):
     rate: str = "6000/minute"
     denied_rate: str = "60/minute"
     keys_seconds: float = Field(5.0, ge=0.0, le=60.0)
-    max_body_bytes: int = Field(4_194_304, ge=1_024, le=67_108_864)
+    max_body_bytes: int = Field(16_777_216, ge=1_024, le=67_108_864)
     max_cases: int = Field(1_000, ge=1, le=100_000)
+    max_batch: int = Field(5_000, ge=1, le=100_000)
     max_facts: int = Field(200, ge=1, le=10_000)
     n_reasons: int = Field(4, ge=0, le=10)
     threads: int = Field(2, ge=1, le=64)

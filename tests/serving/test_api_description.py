@@ -17,6 +17,8 @@ ROOT = Path(__file__).parents[2]
 # Generated clients are built on these names: a change breaks them.
 OPERATIONS = {
     "scoreCases": ("post", "/v1/scores"),
+    "scoreBatch": ("post", "/v1/scores:batch"),
+    "getMetrics": ("get", "/metrics"),
     "getScore": ("get", "/v1/scores/{score_id}"),
     "getModel": ("get", "/v1/model"),
     "getDictionary": ("get", "/v1/dictionary"),

@@ -37,7 +37,8 @@ def test_every_address_answers_with_an_id_and_no_cache(client: TestClient) -> No
         response = client.get(path)
         assert response.status_code == 200, path
         assert len(response.headers["x-request-id"]) == 32
-        assert response.headers["cache-control"] == "no-store"
+        tagged = path in ("/v1/model", "/v1/dictionary")  # not of a case: may be kept, and asked about with its tag
+        assert response.headers["cache-control"] == ("private, no-cache" if tagged else "no-store")
         assert response.headers["x-content-type-options"] == "nosniff"
         assert response.headers["content-security-policy"].startswith("default-src 'none'")
         assert response.headers["x-frame-options"] == "DENY"
@@ -128,7 +129,12 @@ def test_bodies_cases_and_facts_have_limits(serve: Callable[..., TestClient]) ->
     assert problem["errors"][0]["detail"] == "at most 2 cases in a request"
     four = {"as_of": "2026-11-23", "cases": [case | {"facts": case["facts"] + case["facts"][:1]}]}
     assert problem_of(client.post("/v1/scores", json=four), "no-case-fits")["errors"][0]["code"] == "too-many"
-    assert client.get("/v1/model").json()["limits"] == {"max_body_bytes": 3000, "max_cases": 2, "max_facts": 3}
+    assert client.get("/v1/model").json()["limits"] == {
+        "max_body_bytes": 3000,
+        "max_cases": 2,
+        "max_batch": 5000,
+        "max_facts": 3,
+    }
 
 
 def test_a_fault_of_our_own_is_a_problem_without_its_message(

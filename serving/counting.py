@@ -1,0 +1,75 @@
+"""What the service counts of itself, for Prometheus: requests, outcomes, waiting and the model's age; nothing of a case."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from serving.champion import Champion
+
+MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+
+
+class Counts:
+    """The counters of one application, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        told = {"registry": self._registry}
+        self._requests = Counter("risk_requests", "Requests answered", ["method", "route", "status"], **told)  # type: ignore[arg-type]
+        self._seconds = Histogram("risk_request_seconds", "Time to answer", ["route"], buckets=SECONDS, **told)  # type: ignore[arg-type]
+        self._outcomes = Counter("risk_outcomes", "Outcomes of cases", ["status"], **told)  # type: ignore[arg-type]
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        self._requests.labels(method, route, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    def scored(self, statuses: Iterable[str]) -> None:
+        for status, n in Tally(statuses).items():
+            self._outcomes.labels(status).inc(n)
+
+    def watch(
+        self,
+        champion: Champion,
+        waiting: Callable[[], int],
+        is_recording: Callable[[], bool],
+        today: Callable[[], date],
+    ) -> None:
+        """Also tell, at each reading, of the model in service, the queue and the ledger."""
+        self._registry.register(_State(champion, waiting, is_recording, today))
+
+    def text(self) -> str:
+        return generate_latest(self._registry).decode()
+
+
+class _State(Collector):
+    def __init__(
+        self,
+        champion: Champion,
+        waiting: Callable[[], int],
+        is_recording: Callable[[], bool],
+        today: Callable[[], date],
+    ) -> None:
+        self._champion, self._waiting, self._is_recording, self._today = champion, waiting, is_recording, today
+
+    def collect(self) -> Iterator[Metric]:
+        model = self._champion.current
+        yield GaugeMetricFamily("risk_waiting", "Requests being scored or waiting", value=self._waiting())
+        yield GaugeMetricFamily("risk_recording", "1 when the last scores were recorded", value=self._is_recording())
+        healthy = self._champion.trouble is None
+        yield GaugeMetricFamily("risk_registry_up", "1 when the model's source answered", value=healthy)
+        info = GaugeMetricFamily("risk_model_info", "The model in service", labels=["version"])
+        age = GaugeMetricFamily("risk_model_age_days", "Days since the model last saw what was known")
+        if model is not None:
+            info.add_metric([model.version], 1)
+            trained = model.meta.get("trained_as_of")
+            if trained:
+                age.add_metric([], (self._today() - date.fromisoformat(trained)).days)
+        yield info
+        yield age
