@@ -22,7 +22,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "score": ("serving.api_cli:score_command", "Score every open case of a register into a Parquet file."),
     "serve": ("serving.api_cli:serve_command", "Start the scoring service for case systems."),
     "benchmark": ("training.benchmark:command", "Put the office's own figures beside Slagelse's and its peers'."),
-    "capacity": ("training.capacity:command", "Simulate caseload norms: timeliness, time for risk, cases past week 52."),
+    "capacity": (
+        "training.capacity:command",
+        "Simulate caseload norms: timeliness, time for risk, cases past week 52.",
+    ),
     "keys": ("serving.store_cli:keys_command", "Make, show and end the API keys of systems that ask for scores."),
     "ledger": ("serving.store_cli:ledger_command", "Check the ledger of scores; let go of what is too old."),
     "dictionary": ("risk.dictionary:command", "Write the data dictionary: every attribute, its marks and purpose."),
