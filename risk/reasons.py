@@ -5,7 +5,7 @@ Contributions are additive on the log-odds of the score and stay with the data s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 
@@ -13,8 +13,7 @@ import numpy as np
 
 from risk import features
 from risk.features.feature import Feature
-from risk.outcomes import OutcomeDefinition
-from risk.scoring import ScoringModel, chosen_rows, contributions_of, entry_weeks
+from risk.scoring import ScoringModel, chosen_rows, contributions_of, entry_weeks, outcome_of
 from risk.snapshot import Recorded, Snapshot, snapshot_rows, take_snapshot
 
 # Below a tenth on the log-odds the probability moves by at most 2.5 percentage points: too little to call a reason.
@@ -54,15 +53,24 @@ def explain(
     return explain_snapshot(snapshot_rows(register, *chosen_rows(snapshot, case_ids)), model, n)
 
 
-def explain_snapshot(snapshot: Snapshot, model: ScoringModel, n: int = 3) -> dict[str, list[Reason]]:
-    """Reasons for the rows of a snapshot, by case id; a case past the horizon has none."""
-    outcome = OutcomeDefinition.model_validate(model.meta["outcome"])
+def explain_snapshot(
+    snapshot: Snapshot, model: ScoringModel, n: int = 3, built: Mapping[str, np.ndarray] | None = None
+) -> dict[str, list[Reason]]:
+    """Reasons for the rows of a snapshot, by case id; a case past the horizon has none.
+
+    Parameters
+    ----------
+    built : the model's features of the snapshot, when they have been built already
+    """
+    outcome = outcome_of(model)
     entry = entry_weeks(snapshot, outcome)
     here = np.flatnonzero(entry < outcome.horizon_weeks)
     out: dict[str, list[Reason]] = {c: [] for c in snapshot.case_id.tolist()}
     if not len(here):
         return out
-    columns = {k: v[here] for k, v in features.build_features(snapshot, model.meta["features"]).items()}
+    if built is None:
+        built = features.build_features(snapshot, model.meta["features"])
+    columns = {name: built[name][here] for name in model.meta["features"]}
     names, parts = contributions_of(model, columns, float(outcome.horizon_weeks), entry[here])
     told_of = [j for j, name in enumerate(names) if _is_tellable(name)]
     shown, weight = [names[j] for j in told_of], parts[:, told_of]

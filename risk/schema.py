@@ -90,11 +90,13 @@ def attributes() -> dict[str, Attribute]:
     return made
 
 
+@cache
 def case_attributes() -> dict[str, Attribute]:
     """Attributes known at registration: the columns of the cases beside the keys."""
     return {n: a for n, a in attributes().items() if a.part == "case"}
 
 
+@cache
 def fact_attributes() -> dict[str, Attribute]:
     """Attributes that arrive later, as dated facts."""
     return {n: a for n, a in attributes().items() if a.part == "fact"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,9 @@ from risk.errors import CaseDataError
 from risk.outcomes import OutcomeDefinition
 from risk.snapshot import Recorded, Snapshot, snapshot_rows, take_snapshot
 from risk.weeks import Floats, weeks_survived
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
 
 OBJECTION = "objection"
 PURPOSE = "orders follow-up of open sickness-benefit cases"
@@ -43,12 +46,15 @@ class ScoringModel(Protocol):
     def contributions(self, X: pd.DataFrame, week: float, entry: npt.ArrayLike | None = None) -> pd.DataFrame: ...
 
 
-@runtime_checkable
 class TakesColumns(Protocol):
     """A model that also takes the built features as they are (:func:`risk.features.build_features`).
 
-    The same numbers, without a table around them: for one case the table costs many times what scoring it does.
+    The same numbers, without a table around them: for one case the table costs many times what scoring it does. Its
+    outcome definition has been read once.
     """
+
+    @property
+    def outcome(self) -> OutcomeDefinition: ...
 
     def survival_of(self, columns: Mapping[str, Floats], weeks: Floats, entry: Floats) -> Floats: ...
 
@@ -57,9 +63,14 @@ class TakesColumns(Protocol):
     ) -> tuple[Sequence[str], Floats]: ...
 
 
+def _takes_columns(model: object) -> TypeIs[TakesColumns]:
+    """Checked by one name: a check of every member costs more than scoring a case."""
+    return hasattr(model, "survival_of")
+
+
 def survival_of(model: ScoringModel, columns: Mapping[str, Floats], weeks: Floats, entry: Floats) -> Floats:
     """P(open after each week), (n, k), of built features, by the shortest way the model has."""
-    if isinstance(model, TakesColumns):
+    if _takes_columns(model):
         return model.survival_of(columns, weeks, entry)
     return model.survival(features.feature_frame(dict(columns)), weeks, entry)
 
@@ -68,7 +79,7 @@ def contributions_of(
     model: ScoringModel, columns: Mapping[str, Floats], week: float, entry: Floats
 ) -> tuple[list[str], Floats]:
     """Names (p) and contributions (n, p) of built features on the log-odds, without the base."""
-    if isinstance(model, TakesColumns):
+    if _takes_columns(model):
         names, parts = model.contributions_of(columns, week, entry)
         return list(names), parts
     frame = model.contributions(features.feature_frame(dict(columns)), week, entry).drop(columns="base")
@@ -123,9 +134,30 @@ def chosen_rows(
 
 def score_snapshot(snapshot: Snapshot, model: ScoringModel) -> Scores:
     """Score the rows of a snapshot, each on its own as-of date; in the backtest these are landmark rows."""
-    outcome = OutcomeDefinition.model_validate(model.meta["outcome"])
+    columns = score_columns(snapshot, model, features.build_features(snapshot, model.meta["features"]))
+    frame = pd.DataFrame({**columns, "model_version": model.version})
+    return Scores(frame, outcome_of(model).horizon_weeks, model.version)
+
+
+def outcome_of(model: ScoringModel) -> OutcomeDefinition:
+    """The outcome definition the model was trained for."""
+    if _takes_columns(model):
+        return model.outcome
+    return OutcomeDefinition.model_validate(model.meta["outcome"])
+
+
+def score_columns(
+    snapshot: Snapshot, model: ScoringModel, built: Mapping[str, np.ndarray]
+) -> dict[str, npt.NDArray[Any]]:
+    """The columns of :attr:`Scores.frame` but the model's version, (n,) each, without a table around them.
+
+    Parameters
+    ----------
+    built : the model's features of the snapshot (:func:`risk.features.build_features`); others may be among them
+    """
+    outcome = outcome_of(model)
     entry = entry_weeks(snapshot, outcome)
-    columns = features.build_features(snapshot, model.meta["features"])
+    columns = {name: built[name] for name in model.meta["features"]}
     missing = _missing_required(columns, model.meta.get("required", []))
     # Who has objected to being scored (GDPR article 21) gets no score anywhere, whatever is known of the case.
     missing[snapshot.columns[OBJECTION] == 1.0] = OBJECTION
@@ -138,21 +170,17 @@ def score_snapshot(snapshot: Snapshot, model: ScoringModel) -> Scores:
         p[scored] = survival_of(model, {n: v[scored] for n, v in columns.items()}, weeks, entry[scored])
     p = np.where(entry[:, None] >= weeks, np.nan, p)
     rate = model.meta["base_rate"]
-    frame = pd.DataFrame(
-        {
-            "case_id": snapshot.case_id.astype(object),
-            "as_of": snapshot.as_of,
-            "opened_on": snapshot.opened_on,
-            "registered_on": snapshot.registered_on,
-            "age_weeks": entry,
-            "status": status.astype(object),
-            "abstain_reason": np.where(status == "abstained", missing, "").astype(object),
-            **{f"p_exceed_{int(w)}w": p[:, j] for j, w in enumerate(weeks)},
-            "base_rate": np.where(past, np.nan, np.interp(entry, rate["ages"], rate["p"])),
-            "model_version": model.version,
-        }
-    )
-    return Scores(frame, outcome.horizon_weeks, model.version)
+    return {
+        "case_id": snapshot.case_id.astype(object),
+        "as_of": snapshot.as_of,
+        "opened_on": snapshot.opened_on,
+        "registered_on": snapshot.registered_on,
+        "age_weeks": entry,
+        "status": status.astype(object),
+        "abstain_reason": np.where(status == "abstained", missing, "").astype(object),
+        **{f"p_exceed_{int(w)}w": p[:, j] for j, w in enumerate(weeks)},
+        "base_rate": np.where(past, np.nan, np.interp(entry, rate["ages"], rate["p"])),
+    }
 
 
 def entry_weeks(snapshot: Snapshot, outcome: OutcomeDefinition) -> Floats:

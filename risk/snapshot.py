@@ -188,12 +188,14 @@ def snapshot_rows(register: Recorded, position: npt.NDArray[np.int64], as_of: Da
     columns = {name: values[position] for name, values in encoded.columns.items()}
     known_on: dict[str, Dates] = {}
     wanted = _keys(position, as_of)
+    unknown, never = np.full(len(position), np.nan), np.full(len(position), np.datetime64("NaT", "D"))
+    unknown.flags.writeable = never.flags.writeable = False  # shared by all facts nobody has recorded
     for name in schema.fact_attributes():
-        columns[name] = np.full(len(position), np.nan)
-        known_on[name] = np.full(len(position), np.datetime64("NaT", "D"))
         fact = encoded.facts.get(name)
         if fact is None:
+            columns[name], known_on[name] = unknown, never
             continue
+        columns[name], known_on[name] = unknown.copy(), never.copy()
         latest = np.searchsorted(fact.keys, wanted, side="left") - 1
         has_one = (latest >= 0) & (fact.keys[latest] >> _DAY_BITS == position)
         columns[name][has_one] = fact.values[latest[has_one]]

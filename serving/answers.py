@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Sequence
 from datetime import date
@@ -12,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from risk import features, schema
 from risk.reasons import Reason, explain_snapshot
-from risk.scoring import NOT_FOR, OBJECTION, PURPOSE, Scores, score_snapshot
+from risk.scoring import NOT_FOR, OBJECTION, PURPOSE, score_columns
 from risk.snapshot import Snapshot, take_snapshot
 from serving.champion import InService
 from serving.language import Speaker
@@ -141,9 +142,10 @@ def _rejected(row: Row, as_of: date, model: InService) -> CaseAnswer:
 
 
 def _scored(rows: Sequence[Row], snapshot: Snapshot, model: InService, n_reasons: int) -> list[CaseAnswer]:
-    scores = score_snapshot(snapshot, model)
-    reasons = explain_snapshot(snapshot, model, n_reasons) if n_reasons else {}
-    columns = features.build_features(snapshot, list(model.meta.get("ranges", {})))
+    names = dict.fromkeys([*model.meta["features"], *model.meta.get("ranges", {})])
+    columns = features.build_features(snapshot, list(names))
+    scores = score_columns(snapshot, model, columns)
+    reasons = explain_snapshot(snapshot, model, n_reasons, columns) if n_reasons else {}
     of_model = model_notes(model, snapshot.as_of[0].astype(object))
     told = []
     for i, (row, line) in enumerate(zip(rows, _lines(scores, model), strict=True)):
@@ -164,15 +166,13 @@ def _scored(rows: Sequence[Row], snapshot: Snapshot, model: InService, n_reasons
     return told
 
 
-def _lines(scores: Scores, model: InService) -> list[dict[str, Any]]:
+def _lines(scores: dict[str, np.ndarray], model: InService) -> list[dict[str, Any]]:
     """The columns of the scores as the fields of an answer, one dict per case, nan as None."""
-    frame, weeks = scores.frame, model.outcome.horizons_weeks
-    curves = np.column_stack([frame[f"p_exceed_{w}w"].to_numpy() for w in weeks]).tolist()
+    weeks, horizon = model.outcome.horizons_weeks, f"p_exceed_{model.outcome.horizon_weeks}w"
+    curves = zip(*(scores[f"p_exceed_{w}w"].tolist() for w in weeks), strict=True)
     lines = []
-    columns = [frame[c].tolist() for c in ("status", "abstain_reason", "age_weeks", "base_rate")]
-    for p, (status, reason, age, rate), curve in zip(
-        scores.p_exceed.tolist(), zip(*columns, strict=True), curves, strict=True
-    ):
+    columns = [scores[c].tolist() for c in (horizon, "status", "abstain_reason", "age_weeks", "base_rate")]
+    for (p, status, reason, age, rate), curve in zip(zip(*columns, strict=True), curves, strict=True):
         is_scored = status == "scored"
         points = [CurvePoint(weeks=w, p_exceed=_or_none(q)) for w, q in zip(weeks, curve, strict=True)]
         lines.append(
@@ -190,7 +190,7 @@ def _lines(scores: Scores, model: InService) -> list[dict[str, Any]]:
 
 
 def _or_none(value: float) -> float | None:
-    return None if np.isnan(value) else value
+    return None if math.isnan(value) else value
 
 
 def _abstention(reason: str) -> Abstention:

@@ -14,6 +14,7 @@ from typing import Any
 from fastapi import Request
 from pydantic import ValidationError
 
+from risk.errors import StoreError
 from risk.intake.pseudonym import looks_like_cpr
 from serving.access import Caller
 from serving.answers import ScoresAnswer, answer
@@ -26,11 +27,12 @@ from serving.recording import record
 from serving.rows import read_rows
 from serving.settings import Settings
 from serving.start import Behind
-from serving.store.ledger import Entry, Repeatable, Submission, find
+from serving.store.ledger import Entry, Repeatable, Submission, Written, find
 from serving.store.writer import Writer
 
 # Two days: somewhere it is tomorrow already, and a case registered today is asked about with tomorrow's date.
 DAYS_AHEAD = 2
+SMALL_BYTES = 4_096
 _REPEAT_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 _SCORE_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -64,6 +66,7 @@ class Desk:
         self._seals = behind.seals
         self._threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="score")
         self._here = 0
+        self._pending: list[tuple[Submission, asyncio.Future[Written]]] = []
 
     def open(self) -> None:
         self._writer = Writer(self._store, self._seals)
@@ -85,11 +88,11 @@ class Desk:
 
         Raises
         ------
-        Refused
-            503 before the service has started.
+        StoreError
+            The service has not started yet.
         """
         if self._writer is None:
-            raise Refused("not-recorded")
+            raise StoreError("the ledger is not open yet")
         return self._writer
 
     def model(self) -> InService:
@@ -128,7 +131,9 @@ class Desk:
         try:
             caller, loop = request.state.caller, asyncio.get_running_loop()
             work = (body, model, caller, request_id(request), limits)
-            made = await loop.run_in_executor(self._threads, self._make, *work)
+            # A request of a few cases is scored where it is: handing it to a thread would cost as much again.
+            is_small = len(body) <= SMALL_BYTES
+            made = self._make(*work) if is_small else await loop.run_in_executor(self._threads, self._make, *work)
             repeatable = None
             if repeat_key is not None:
                 digest = hashlib.sha256(request.url.path.encode() + b"\n" + body).hexdigest()
@@ -155,13 +160,30 @@ class Desk:
     async def _recorded(self, made: Made, repeatable: Repeatable | None) -> str:
         if not made.entries and repeatable is None:
             return made.body
-        written = await asyncio.wrap_future(self.writer().submit(Submission(made.entries, repeatable)))
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Written] = loop.create_future()
+        if not self._pending:
+            loop.call_soon(self._hand_over, loop)
+        self._pending.append((Submission(made.entries, repeatable), future))
+        written = await future
         if written.is_clash:
             raise Refused("key-reused")
         if written.earlier is not None:
             return written.earlier
         self._counts.scored(outcome.status for outcome in made.answer.results)
         return made.body
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Give the ledger what this turn of the loop has finished, in one go: one transaction, one sync."""
+        pending, self._pending = self._pending, []
+
+        def told(outcomes: list[Written] | StoreError) -> None:
+            loop.call_soon_threadsafe(_answer_all, [future for _, future in pending], outcomes)
+
+        try:
+            self.writer().submit([submission for submission, _ in pending], told)
+        except StoreError as why:
+            _answer_all([future for _, future in pending], why)
 
     async def replay(self, score_id: str, caller: Caller) -> str:
         """The outcome of a past score, to the letter as it was answered.
@@ -177,6 +199,16 @@ class Desk:
         if past.output is None:
             raise Refused("erased")
         return past.output
+
+
+def _answer_all(futures: list[asyncio.Future[Written]], outcomes: list[Written] | StoreError) -> None:
+    for i, future in enumerate(futures):
+        if future.done():  # the caller has gone; what was recorded stays recorded
+            continue
+        if isinstance(outcomes, StoreError):
+            future.set_exception(outcomes)
+        else:
+            future.set_result(outcomes[i])
 
 
 def _envelope(given: Any) -> Envelope:

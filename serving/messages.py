@@ -84,11 +84,13 @@ class Fact(Message):
     )
 
 
+@cache
 def accepted_attributes() -> dict[str, Attribute]:
     """Case attributes the service asks for: those the score may learn from, and no others (data minimisation)."""
     return {n: a for n, a in schema.case_attributes().items() if a.use == "feature" and a.known != "closing"}
 
 
+@cache
 def accepted_facts() -> dict[str, Attribute]:
     """Facts the service uses: those the score may learn from, and the person's objection to being scored."""
     return {n: a for n, a in schema.fact_attributes().items() if a.use == "feature" or n == OBJECTION}

@@ -142,7 +142,9 @@ class Arrived:
 def arrived(rows: Sequence[Row], as_of: date) -> Arrived:
     """Encode the rows that fit as a register does; what was recorded before ``as_of`` is all there is."""
     n = len(rows)
-    columns = {name: np.full(n, np.nan) for name in schema.case_attributes()}
+    unknown = np.full(n, np.nan)
+    given = {name for row in rows for name in row.columns}
+    columns = {name: unknown.copy() if name in given else unknown for name in schema.case_attributes()}
     by_name: dict[str, list[tuple[int, date, float]]] = {}
     for i, row in enumerate(rows):
         for name, value in row.columns.items():

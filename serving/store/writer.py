@@ -10,13 +10,14 @@ import contextlib
 import logging
 import queue
 import threading
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
 
 from risk.errors import StoreError
 from serving.store.engine import Store
 from serving.store.ledger import Seals, Submission, Written, append
 
 MOST_AT_ONCE = 256
+Told = Callable[[list[Written] | StoreError], None]
 log = logging.getLogger("risk.serving")
 
 
@@ -31,27 +32,29 @@ class Writer:
 
     def __init__(self, store: Store, seals: Seals) -> None:
         self._store, self._seals = store, seals
-        self._waiting: queue.SimpleQueue[tuple[Submission, Future[Written]] | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[tuple[Sequence[Submission], Told] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._is_open = True
         self.trouble: str | None = None
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._thread.start()
 
-    def submit(self, submission: Submission) -> Future[Written]:
-        """Hand over a submission; the future ends when it is on the disk, or with the error that kept it from it.
+    def submit(self, submissions: Sequence[Submission], told: Told) -> None:
+        """Hand over submissions that finished together.
+
+        Parameters
+        ----------
+        told : called from the writer's thread, once they are on the disk, or with the error that kept all of them from it
 
         Raises
         ------
         StoreError
             The writer is closed.
         """
-        future: Future[Written] = Future()
         with self._lock:
             if not self._is_open:
                 raise StoreError("the ledger is closed; nothing was recorded")
-            self._waiting.put((submission, future))
-        return future
+            self._waiting.put((submissions, told))
 
     def close(self) -> None:
         """Write what was handed over, then stop."""
@@ -71,20 +74,28 @@ class Writer:
             is_last = group[-1] is None
             self._write([one for one in group if one is not None])
 
-    def _write(self, group: list[tuple[Submission, Future[Written]]]) -> None:
+    def _write(self, group: list[tuple[Sequence[Submission], Told]]) -> None:
         if not group:
             return
         try:
             with self._store.writing() as connection:
-                told = append(connection, [submission for submission, _ in group], self._seals)
+                written = append(connection, [one for submissions, _ in group for one in submissions], self._seals)
         except BaseException as why:  # whoever waits is told, whatever it was; the thread must outlive it
             self._tell(why)
-            for _, future in group:
-                future.set_exception(why if isinstance(why, StoreError) else StoreError("nothing was recorded"))
+            failure = why if isinstance(why, StoreError) else StoreError("nothing was recorded")
+            for _, told in group:
+                self._call(told, failure)
             return
         self.trouble = None
-        for (_, future), written in zip(group, told, strict=True):
-            future.set_result(written)
+        for submissions, told in group:
+            self._call(told, written[: len(submissions)])
+            written = written[len(submissions) :]
+
+    def _call(self, told: Told, outcome: list[Written] | StoreError) -> None:
+        try:
+            told(outcome)
+        except Exception as why:  # one who is no longer there must not keep the others from being told
+            log.error("a recorded score could not be answered (%s)", type(why).__name__)
 
     def _tell(self, why: BaseException) -> None:
         said = str(why) if isinstance(why, StoreError) else type(why).__name__

@@ -171,6 +171,8 @@ def test_more_requests_than_can_wait_are_told_to_come_back(
     serve: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = serve(refresh_seconds=0, threads=1, queue=1)
+    case = EXAMPLE["cases"][0]  # enough cases to be scored in a thread
+    large = EXAMPLE | {"cases": [case | {"case_id": f"SYN{i:06d}"} for i in range(12)]}
     gate, entered, real = threading.Event(), threading.Semaphore(0), answers.answer
 
     def waits(*args: Any) -> Any:
@@ -180,7 +182,7 @@ def test_more_requests_than_can_wait_are_told_to_come_back(
 
     monkeypatch.setattr(desk, "answer", waits)
     with ThreadPoolExecutor(6) as callers:
-        calls = [callers.submit(client.post, "/v1/scores", json=EXAMPLE) for _ in range(6)]
+        calls = [callers.submit(client.post, "/v1/scores", json=large) for _ in range(6)]
         assert entered.acquire(timeout=20)
         while sum(c.done() for c in calls) < 4:  # one is scored, one waits, four are turned away at once
             threading.Event().wait(0.01)

@@ -131,7 +131,7 @@ def test_requests_at_once_share_transactions_and_lose_nothing(
     client, sizes, real = serve(refresh_seconds=0, threads=8), [], Writer._write
 
     def counted(self: Writer, group: list[Any]) -> None:
-        sizes.append(len(group))
+        sizes.append(sum(len(submissions) for submissions, _ in group))
         real(self, group)
 
     monkeypatch.setattr(Writer, "_write", counted)

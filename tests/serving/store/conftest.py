@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import create_engine
 
+from risk.errors import StoreError
 from serving.store.engine import Store, open_store
-from serving.store.ledger import Entry, Seals, begin_chain, score_entry
+from serving.store.ledger import Entry, Seals, Submission, Written, begin_chain, score_entry
+from serving.store.writer import Writer
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -71,3 +74,22 @@ def entry() -> Callable[..., Entry]:
         )
 
     return _entry
+
+
+def hand_over(writer: Writer, entry: Entry) -> Future[Written]:
+    """One entry for the ledger; the future ends as the writer tells."""
+    future: Future[Written] = Future()
+
+    def told(outcome: list[Written] | StoreError) -> None:
+        if isinstance(outcome, StoreError):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome[0])
+
+    writer.submit([Submission([entry])], told)
+    return future
+
+
+@pytest.fixture
+def hand() -> Callable[[Writer, Entry], Future[Written]]:
+    return hand_over

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from serving.store.writer import Writer
 
 N = 12
 MakeEntry = Callable[..., Entry]
+Hand = Callable[[Writer, Entry], Future[Written]]
 
 
 def count(store: Store, table: Any = ledger) -> int:
@@ -250,33 +251,37 @@ def test_a_request_sent_again_is_written_once_and_answered_alike(begun: Store, s
 
 
 def test_many_who_write_at_once_make_one_chain_in_few_transactions(
-    begun: Store, seals: Seals, entry: MakeEntry
+    begun: Store, seals: Seals, entry: MakeEntry, hand: Hand
 ) -> None:
     writer = Writer(begun, seals)
     order = list(range(300))
     random.Random(1).shuffle(order)
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda i: writer.submit(Submission([entry(i)])).result(30), order))
+        list(pool.map(lambda i: hand(writer, entry(i)).result(30), order))
     writer.close()
     assert count(begun) == 300
     assert verify(begun, seals).n_faults == 0
     with pytest.raises(StoreError, match="closed"):
-        writer.submit(Submission([entry(999)]))
+        hand(writer, entry(999))
 
 
-def test_what_was_handed_over_before_closing_is_written(begun: Store, seals: Seals, entry: MakeEntry) -> None:
+def test_what_was_handed_over_before_closing_is_written(
+    begun: Store, seals: Seals, entry: MakeEntry, hand: Hand
+) -> None:
     writer = Writer(begun, seals)
-    futures = [writer.submit(Submission([entry(i)])) for i in range(100)]
+    futures = [hand(writer, entry(i)) for i in range(100)]
     writer.close()
     assert all(f.result(0) == Written() for f in futures)
     assert count(begun) == 100
 
 
-def test_two_processes_share_one_chain(begun: Store, store_url: str, seals: Seals, entry: MakeEntry) -> None:
+def test_two_processes_share_one_chain(
+    begun: Store, store_url: str, seals: Seals, entry: MakeEntry, hand: Hand
+) -> None:
     """Two writers with connections of their own, as two workers have."""
     stores = [open_store(store_url) for _ in range(2)]
     writers = [Writer(s, seals) for s in stores]
-    futures = [writers[i % 2].submit(Submission([entry(i)])) for i in range(120)]
+    futures = [hand(writers[i % 2], entry(i)) for i in range(120)]
     assert all(f.result(60) == Written() for f in futures)
     for one in (*writers, *stores):
         one.close()
@@ -285,16 +290,16 @@ def test_two_processes_share_one_chain(begun: Store, store_url: str, seals: Seal
 
 
 def test_a_group_that_cannot_be_written_is_told_to_all_and_the_writer_goes_on(
-    begun: Store, seals: Seals, entry: MakeEntry
+    begun: Store, seals: Seals, entry: MakeEntry, hand: Hand
 ) -> None:
     writer = Writer(begun, seals)
-    assert writer.submit(Submission([entry(1)])).result(30) == Written()
-    broken = writer.submit(Submission([entry(1)]))  # the id is taken
+    assert hand(writer, entry(1)).result(30) == Written()
+    broken = hand(writer, entry(1))  # the id is taken
     with pytest.raises(StoreError) as raised:
         broken.result(30)
     assert "SYN" not in str(raised.value)
     assert writer.trouble is not None
-    assert writer.submit(Submission([entry(2)])).result(30) == Written()
+    assert hand(writer, entry(2)).result(30) == Written()
     assert writer.trouble is None
     writer.close()
     assert verify(begun, seals).n_rows == 2
