@@ -1,0 +1,273 @@
+"""When things break: no acknowledged score is lost, nothing is answered that was not recorded, and the service comes back."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+from starlette.testclient import TestClient
+
+from risk.errors import StoreError
+from serving.description import EXAMPLE
+from serving.settings import Settings
+from serving.start import Behind, seals_of
+from serving.store.engine import Store, open_store
+from serving.store.ledger import Seals, Submission, append, begin_chain, find, score_entry
+from serving.store.verify import verify
+
+SEALS = seals_of(Settings(environment="development"))
+
+
+def behind(client: TestClient) -> Behind:
+    found: Behind = client.app.state.behind  # type: ignore[attr-defined]
+    return found
+
+
+class Server:
+    """``risk serve --dev`` in a process of its own."""
+
+    def __init__(self, bundle: Path, home: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self._bundle, self._home = bundle, home
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.store = f"sqlite:///{home / 'store-dev.db'}"
+
+    def start(self) -> float:
+        """Start it; the seconds until it was ready."""
+        began = time.monotonic()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "risk", "serve", "--dev", "--model", str(self._bundle), "--port", str(self.port)],
+            env=os.environ | {"RISK_HOME": str(self._home), "RISK_REFRESH_SECONDS": "0"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        while time.monotonic() - began < 60:
+            try:
+                with urllib.request.urlopen(f"{self.url}/health/ready", timeout=5) as answer:
+                    if answer.status == 200:
+                        return time.monotonic() - began
+            except OSError:
+                assert self.process.poll() is None, self.process.stderr and self.process.stderr.read()
+                time.sleep(0.05)
+        raise TimeoutError("not ready within a minute")
+
+    def ask(self, case_id: str, n: int = 1) -> list[dict[str, Any]]:
+        case = EXAMPLE["cases"][0]
+        cases = [case | {"case_id": f"{case_id}-{i}"} for i in range(n)]
+        request = urllib.request.Request(
+            f"{self.url}/v1/scores",
+            json.dumps(EXAMPLE | {"as_of": "2026-11-20", "cases": cases}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            told: list[dict[str, Any]] = json.load(answer)["results"]
+            return told
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        if self.process.stderr:
+            self.process.stderr.close()
+
+
+@pytest.fixture
+def server(bundle_folder: Path, tmp_path: Path) -> Iterator[Server]:
+    made = Server(bundle_folder, tmp_path)
+    made.start()
+    yield made
+    made.stop()
+
+
+def ask_until_it_is_gone(server: Server, name: str, acknowledged: list[dict[str, Any]]) -> None:
+    for i in range(100_000):
+        try:
+            acknowledged.extend(server.ask(f"{name}-{i}"))
+        except (OSError, HTTPException):  # URLError is an OSError
+            return
+
+
+def test_a_kill_under_load_loses_no_acknowledged_score(server: Server) -> None:
+    """Killed at random points, started again: every score a caller has seen is there, to the letter, and the chain is whole."""
+    rng, acknowledged = random.Random(4), list[dict[str, Any]]()
+    for round_ in range(4):
+        callers = [
+            threading.Thread(target=ask_until_it_is_gone, args=(server, f"R{round_}-{i}", acknowledged))
+            for i in range(4)
+        ]
+        for caller in callers:
+            caller.start()
+        time.sleep(0.2 + rng.random() / 2)
+        server.process.send_signal(signal.SIGKILL)
+        for caller in callers:
+            caller.join(60)
+        server.stop()
+        server.start()
+    assert len(acknowledged) > 20
+    store = open_store(server.store)
+    for told in acknowledged:
+        past = find(store, told["score_id"])
+        assert past is not None
+        assert past.output is not None
+        assert json.loads(past.output) == told
+    found = verify(store, SEALS)
+    store.close()
+    assert found.n_faults == 0, found.faults
+    assert found.n_rows >= len(acknowledged)
+
+
+def test_a_stop_finishes_what_was_begun(server: Server) -> None:
+    """SIGTERM: requests already taken are answered; the process ends by itself with status 0."""
+    server.ask("warm")
+    with ThreadPoolExecutor(3) as pool:
+        calls = [pool.submit(server.ask, f"LAST{i}", 400) for i in range(3)]
+        time.sleep(0.15)  # on their way: 400 cases take longer than this
+        server.process.send_signal(signal.SIGTERM)
+        answered = [len(call.result(60)) for call in calls]
+    assert answered == [400, 400, 400]
+    assert server.process.wait(30) in (0, -signal.SIGTERM)
+    store = open_store(server.store)
+    found = verify(store, SEALS)
+    store.close()
+    assert (found.n_faults, found.n_rows) == (0, 1201)
+
+
+def entries(i: int) -> Submission:
+    made = [
+        score_entry(
+            score_id=f"{10 * i + j:032x}", at="2026-11-23T10:00:00.000000Z", caller="key:a", office="N", request_id="r",
+            model_version="m", as_of="2026-11-23", status="scored", case_id=f"SYN{i}", given="{}", told="{}",
+        )
+        for j in range(2)
+    ]  # fmt: skip
+    return Submission(made)
+
+
+def statements_of_a_write(store: Store) -> int:
+    """How many times one group of writes goes to the database, its beginning and its commit included."""
+    seen = []
+    event.listen(store.engine, "before_cursor_execute", lambda *a: seen.append(a[2]))
+    with store.writing() as connection:
+        append(connection, [entries(99)], SEALS)
+    return len(seen) + 1  # the commit is no statement
+
+
+@pytest.mark.parametrize("kind", ["locked", "disk"])
+def test_whichever_write_fails_nothing_of_the_group_stays_and_the_next_is_written(tmp_path: Path, kind: str) -> None:
+    said = {"locked": "database is locked", "disk": "database or disk is full"}[kind]
+    counting = open_store(f"sqlite:///{tmp_path / 'count.db'}")
+    begin_chain(counting, SEALS)
+    n_statements = statements_of_a_write(counting)
+    counting.close()
+    assert n_statements >= 5
+    store = open_store(f"sqlite:///{tmp_path / 'store.db'}")
+    begin_chain(store, SEALS)
+    left = [0]
+
+    def fails(*_: Any) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            raise sqlite3.OperationalError(said)
+
+    event.listen(store.engine, "before_cursor_execute", fails)
+    event.listen(store.engine, "commit", fails)
+    for n in range(1, n_statements + 1):
+        left[0] = n
+        with pytest.raises(StoreError, match="holds it" if kind == "locked" else "disk is full"):
+            write(store, n)
+        left[0] = -1
+        found = verify(store, SEALS)
+        assert (found.n_faults, found.n_rows) == (0, 2 * (n - 1)), f"statement {n}"
+        write(store, n)
+    assert verify(store, SEALS).n_rows == 2 * n_statements
+    store.close()
+
+
+def write(store: Store, i: int) -> None:
+    with store.writing() as connection:
+        append(connection, [entries(i)], SEALS)
+
+
+def test_a_full_disk_is_told_and_the_service_goes_on_when_there_is_room(client: TestClient) -> None:
+    store = behind(client).store
+    assert client.post("/v1/scores", json=EXAMPLE).status_code == 200
+
+    def limit(pages: int) -> None:
+        """SQLite's own limit on pages stands for the disk: it fails with the same SQLITE_FULL."""
+
+        def set_limit(raw: Any, *_: Any) -> None:
+            raw.execute(f"PRAGMA max_page_count = {pages}")
+
+        store.engine.dispose()
+        event.listen(store.engine, "connect", set_limit)
+
+    limit(1)
+    case = EXAMPLE["cases"][0]
+    many = EXAMPLE | {"cases": [case | {"case_id": f"SYN{i:06d}"} for i in range(60)]}
+    refused = client.post("/v1/scores", json=many)
+    assert (refused.status_code, refused.json()["code"]) == (503, "not-recorded")
+    limit(1_000_000)
+    assert client.post("/v1/scores", json=many).status_code == 200
+    found = verify(store, behind(client).seals)
+    assert (found.n_faults, found.n_rows) == (0, 61)
+
+
+def test_eight_writers_on_one_sqlite_file_wait_for_each_other(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    first = open_store(url)
+    begin_chain(first, SEALS)
+
+    def writes(k: int) -> None:
+        store = open_store(url)
+        for i in range(6):
+            write(store, 100 * (k + 1) + i)
+        store.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(writes, range(8)))
+    found = verify(first, SEALS)
+    first.close()
+    assert (found.n_faults, found.n_rows) == (0, 8 * 6 * 2)
+
+
+def test_a_store_held_by_another_is_waited_for_and_then_told(
+    serve: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import serving.store.engine as engine
+
+    monkeypatch.setattr(engine, "BUSY_SECONDS", 0.3)
+    client = serve(refresh_seconds=0)
+    held = sqlite3.connect(behind(client).store.engine.url.database or "", isolation_level=None)
+    held.execute("BEGIN IMMEDIATE")
+    refused = client.post("/v1/scores", json=EXAMPLE)
+    assert (refused.status_code, refused.json()["code"]) == (503, "not-recorded")
+    assert client.get("/health/ready").status_code == 503
+    assert client.get("/health/live").status_code == 200
+    held.execute("COMMIT")
+    held.close()
+    assert client.post("/v1/scores", json=EXAMPLE).status_code == 200
+    assert verify(behind(client).store, behind(client).seals).n_rows == 1
+
+
+def test_the_key_that_seals_is_shown_by_nothing() -> None:
+    seals = Seals(b"hemmelig", older=b"hemmelig")
+    assert "hemmelig" not in repr(seals)
+    assert "hemmelig" not in repr(Settings(ledger_key="hemmelig"))  # type: ignore[arg-type]
