@@ -26,14 +26,21 @@ def score_command(register: Path, as_of: date, out: Path, model: str, reasons: i
     The file is written whole or not at all.
     """
     from models.registry import champion_bundle
+    from risk.progress import telling
     from risk.register import read_register
     from serving.batch import reasons_of, score_register, write_scores
 
-    read = read_register(register)
-    bundle = champion_bundle(model)
-    scores = score_register(read, as_of, bundle)
-    told = reasons_of(read, scores, as_of, bundle, reasons) if reasons else None
-    write_scores(out, scores, read, as_of, told)
+    with telling() as step:
+        step("reading the register", 0.0)
+        read = read_register(register)
+        step("opening the model", 0.3)
+        bundle = champion_bundle(model)
+        step("scoring", 0.4)
+        scores = score_register(read, as_of, bundle)
+        step("telling why", 0.6)
+        told = reasons_of(read, scores, as_of, bundle, reasons) if reasons else None
+        step("writing", 0.9)
+        write_scores(out, scores, read, as_of, told)
     counts = scores.frame["status"].value_counts()
     click.echo(
         f"{out}: {len(scores.frame)} open cases on {as_of}, {counts.get('scored', 0)} scored, "

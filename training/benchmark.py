@@ -38,14 +38,16 @@ def command(
     """
     from risk.files import whole_file
     from risk.outcomes import read_outcome_definition
+    from risk.progress import working
     from risk.rates import read_rates
     from risk.register import read_register
     from training.benchmark_measures import Period
     from training.benchmark_table import as_facts, benchmark, in_words
 
-    cases, prices, definition = read_register(register), read_rates(rates), read_outcome_definition(outcome)
+    prices, definition = read_rates(rates), read_outcome_definition(outcome)
     asked = [Period(since, until) for since, until in periods] or None
-    found = benchmark(cases, definition, prices, asked, workforce)
+    with working("measuring"):
+        found = benchmark(read_register(register), definition, prices, asked, workforce)
     words, facts = in_words(found), json.dumps(as_facts(found), ensure_ascii=False, indent=1)
     if out is not None:
         with whole_file(out) as made:
