@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +20,6 @@ from risk.errors import CaseDataError
 from risk.outcomes import OutcomeDefinition
 from risk.snapshot import Recorded, Snapshot, snapshot_rows, take_snapshot
 from risk.weeks import Floats, weeks_survived
-
-if TYPE_CHECKING:
-    from typing_extensions import TypeIs
 
 OBJECTION = "objection"
 PURPOSE = "orders follow-up of open sickness-benefit cases"
@@ -63,15 +60,16 @@ class TakesColumns(Protocol):
     ) -> tuple[Sequence[str], Floats]: ...
 
 
-def _takes_columns(model: object) -> TypeIs[TakesColumns]:
-    """Checked by one name: a check of every member costs more than scoring a case."""
-    return hasattr(model, "survival_of")
+def _by_columns(model: object) -> TakesColumns | None:
+    """Told by one name: a check of every member of the protocol costs more than scoring a case."""
+    return cast(TakesColumns, model) if hasattr(model, "survival_of") else None
 
 
 def survival_of(model: ScoringModel, columns: Mapping[str, Floats], weeks: Floats, entry: Floats) -> Floats:
     """P(open after each week), (n, k), of built features, by the shortest way the model has."""
-    if _takes_columns(model):
-        return model.survival_of(columns, weeks, entry)
+    direct = _by_columns(model)
+    if direct is not None:
+        return direct.survival_of(columns, weeks, entry)
     return model.survival(features.feature_frame(dict(columns)), weeks, entry)
 
 
@@ -79,8 +77,9 @@ def contributions_of(
     model: ScoringModel, columns: Mapping[str, Floats], week: float, entry: Floats
 ) -> tuple[list[str], Floats]:
     """Names (p) and contributions (n, p) of built features on the log-odds, without the base."""
-    if _takes_columns(model):
-        names, parts = model.contributions_of(columns, week, entry)
+    direct = _by_columns(model)
+    if direct is not None:
+        names, parts = direct.contributions_of(columns, week, entry)
         return list(names), parts
     frame = model.contributions(features.feature_frame(dict(columns)), week, entry).drop(columns="base")
     return [str(c) for c in frame.columns], frame.to_numpy(dtype=np.float64)
@@ -141,8 +140,9 @@ def score_snapshot(snapshot: Snapshot, model: ScoringModel) -> Scores:
 
 def outcome_of(model: ScoringModel) -> OutcomeDefinition:
     """The outcome definition the model was trained for."""
-    if _takes_columns(model):
-        return model.outcome
+    direct = _by_columns(model)
+    if direct is not None:
+        return direct.outcome
     return OutcomeDefinition.model_validate(model.meta["outcome"])
 
 
