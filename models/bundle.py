@@ -18,6 +18,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -134,9 +135,16 @@ class Bundle:
         slope = np.broadcast_to(self.calibrator.slope(entry), base.shape)
         return parts * slope[:, None], base * slope + self.calibrator.intercept(entry)
 
-    @property
+    @cached_property
     def version(self) -> str:
-        """Twelve hexadecimal digits that depend on everything in the bundle and on nothing else."""
+        """Twelve hexadecimal digits that depend on everything in the bundle and on nothing else.
+
+        An opened bundle keeps the version it was saved with: what this release would write of it may differ.
+        """
+        return self.content_version()
+
+    def content_version(self) -> str:
+        """The version of what the bundle holds now, worked out afresh: it tells whether anything changed in memory."""
         return _version({name: _sha(text) for name, text in self._files().items()})
 
     def save(self, folder: str | Path) -> Path:
@@ -190,10 +198,11 @@ class Bundle:
         BundleError
             Says which check failed and what to do.
         """
-        files = _checked_files(Path(folder))
+        files, version = _checked_files(Path(folder))
         body = json.loads(files.pop(BODY))
         golden = json.loads(files.pop(GOLDEN))
         bundle = cls(catalogue.from_files(files), _calibrator(body["calibrator"]), body["columns"], body["meta"])
+        bundle.version = version
         again = bundle._golden_survival(golden)
         if again.shape != (len(golden["entry"]), len(golden["weeks"])) or not np.allclose(
             again, np.array(golden["survival"]), rtol=0.0, atol=GOLDEN_TOLERANCE
@@ -237,8 +246,8 @@ def golden_cases(columns: Columns) -> dict[str, Any]:
     return {"rows": rows, "entry": entry, "weeks": list(HORIZONS)}
 
 
-def _checked_files(folder: Path) -> dict[str, str]:
-    """All files but the manifest, as text, after every check that needs no model.
+def _checked_files(folder: Path) -> tuple[dict[str, str], str]:
+    """All files but the manifest, as text, and the version, after every check that needs no model.
 
     Raises
     ------
@@ -272,7 +281,7 @@ def _checked_files(folder: Path) -> dict[str, str]:
         files[name] = content.decode()
     if _version(hashes) != version:
         raise BundleError(f"{folder}: {MANIFEST} was changed after saving; download it again")
-    return files
+    return files, str(version)
 
 
 def _calibrator(stored: dict[str, Any] | None) -> AffineCalibrator | None:

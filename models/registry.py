@@ -25,7 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.bundle import MANIFEST, Bundle
+from models.bundle import Bundle
 from risk.errors import BundleError, RegistryError, RiskError
 from risk.home import home as risk_home
 
@@ -160,6 +160,10 @@ def champion_bundle(uri: str = f"models:/{MODEL}@{CHAMPION}", home: Path | None 
     """
     if Path(uri).is_dir():
         return Bundle.open(Path(uri))
+    if "/" in uri and not uri.startswith("models:"):
+        raise RegistryError(
+            f"{uri} is not a folder; name a bundle's folder, or a registered model (models:/{MODEL}@{CHAMPION})"
+        )
     return open_version(find_version(uri, home), home)
 
 
@@ -176,12 +180,10 @@ def open_version(version: ModelVersion, home: Path | None = None) -> Bundle:
     with tempfile.TemporaryDirectory(prefix="risk52-") as folder:
         place = _downloaded(version, BUNDLE_PATH, Path(folder), home)
         bundle = Bundle.open(place)
-        # As it was saved, checked by opening; what this release would write of the same bundle may differ.
-        saved = json.loads((place / MANIFEST).read_text("utf-8"))["version"]
-    registered = version.tags.get("bundle_version", saved)
-    if saved != registered:
+    registered = version.tags.get("bundle_version", bundle.version)
+    if bundle.version != registered:
         raise BundleError(
-            f"version {version.number} of model {MODEL} holds bundle {saved}, but {registered} was registered; "
+            f"version {version.number} of model {MODEL} holds bundle {bundle.version}, but {registered} was registered; "
             "train again, and find out who changed it"
         )
     return bundle

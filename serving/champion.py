@@ -75,12 +75,13 @@ def source_of(model: str) -> Source:
 
 
 class InService:
-    """A bundle as the service uses it: a :class:`risk.scoring.ScoringModel` whose version is computed once."""
+    """A bundle as the service uses it: a :class:`risk.scoring.ScoringModel` that notices when it changes in memory."""
 
     def __init__(self, bundle: Bundle, mark: str) -> None:
         self.bundle, self.mark = bundle, mark
         self.meta: dict[str, Any] = bundle.meta
         self.version = bundle.version
+        self._content = bundle.content_version()
         self.outcome = OutcomeDefinition.model_validate(bundle.meta["outcome"])
         self.opened_at = datetime.now(UTC)
         self._names = [str(c["name"]) for c in bundle.columns]
@@ -112,7 +113,7 @@ class InService:
 
     def is_intact(self) -> bool:
         """Whether everything in the bundle, its golden scores among it, is still what it was when it was opened."""
-        return self.bundle.version == self.version
+        return self.bundle.content_version() == self._content
 
 
 def check_servable(model: InService) -> None:

@@ -74,9 +74,11 @@ def test_the_opened_champion_scores_as_the_bundle_that_was_registered(registered
 
 
 def test_an_unknown_name_is_refused_with_the_versions_there_are(registered: int) -> None:
-    for name in ("models:/risk52/7", "7", "previous", "./no/such/folder", "models:/other@champion"):
+    for name in ("models:/risk52/7", "7", "previous", "models:/other@champion"):
         with pytest.raises(RegistryError, match=r"no version or alias '.*'; there are versions 1$"):
             registry.champion_bundle(name)
+    with pytest.raises(RegistryError, match=r"^\./no/such/folder is not a folder"):
+        registry.champion_bundle("./no/such/folder")
 
 
 def test_versions_come_newest_first_with_aliases_and_tags(
@@ -112,11 +114,12 @@ def test_a_whole_bundle_put_in_the_place_of_another_is_refused(
         registry.champion_bundle()
 
 
-def test_a_release_that_would_write_the_same_bundle_otherwise_still_opens_it(
-    registered: int, monkeypatch: pytest.MonkeyPatch
+def test_a_release_that_would_write_the_same_bundle_otherwise_still_opens_it_under_its_own_version(
+    registered: int, small_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Bundle, "version", property(lambda self: "written otherwise"))
-    assert registry.champion_bundle().version == "written otherwise"
+    told = small_bundle.version
+    monkeypatch.setattr(Bundle, "content_version", lambda self: "written otherwise")
+    assert registry.champion_bundle().version == told
 
 
 def test_a_version_whose_files_are_gone_is_a_registry_error(registered: int, risk_home: Path) -> None:

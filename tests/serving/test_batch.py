@@ -164,7 +164,7 @@ def test_a_day_without_open_cases_gives_an_empty_file_of_the_same_shape(
     [
         ({"--as-of": "2027-01-04"}, 7, "lies after the extract date"),
         ({"--as-of": "4/1/2027"}, 2, "write it as yyyy-mm-dd"),
-        ({"--model": "no/such/folder"}, 10, "no version of model"),
+        ({"--model": "no/such/folder"}, 10, "is not a folder"),
         ({"register": "no/such/register"}, 4, "is not a register"),
     ],
 )
