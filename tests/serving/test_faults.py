@@ -139,7 +139,7 @@ def test_a_stop_finishes_what_was_begun(server: Server) -> None:
     server.ask("warm")
     with ThreadPoolExecutor(3) as pool:
         calls = [pool.submit(server.ask, f"LAST{i}", 400) for i in range(3)]
-        time.sleep(0.15)  # on their way: 400 cases take longer than this
+        time.sleep(0.3)  # on their way, and not yet all answered: 1,200 cases take longer than this
         server.process.send_signal(signal.SIGTERM)
         answered = [len(call.result(60)) for call in calls]
     assert answered == [400, 400, 400]
