@@ -25,9 +25,9 @@ def choose(backtest: Backtest, detail: Detail, plan: Plan) -> tuple[str, str]:
         return candidates[0], f"{candidates[0]}, the simplest candidate: there was nothing to compare the candidates on"
     table = backtest.metrics
     cells = table[(table["metric"] == "brier") & table["origin"].notna() & table["learner"].isin(candidates)]
-    by_origin = cells.groupby(["origin", "learner"])["value"].mean().unstack("learner")[list(candidates)]
-    if by_origin.empty:
+    if cells.empty:
         return candidates[0], f"{candidates[0]}, the simplest candidate: no landmark had enough rows to compare on"
+    by_origin = cells.groupby(["origin", "learner"])["value"].mean().unstack("learner")[list(candidates)]
     mean = by_origin.mean()
     leader = str(mean.idxmin())
     for name in candidates[: candidates.index(leader)]:

@@ -68,3 +68,16 @@ def test_without_a_backtest_the_simplest_is_taken_and_it_is_said(two: Plan) -> N
     name, why = choose(empty("too young"), Detail({}, {}), two)
     assert name == "linear"
     assert "nothing to compare" in why
+
+
+def test_lists_alone_are_nothing_to_compare_on(two: Plan) -> None:
+    row = {
+        "origin": pd.Timestamp(ORIGINS[0]),
+        "landmark": "list",
+        "learner": "linear",
+        "metric": "observed",
+        "value": 0.3,
+    }
+    name, why = choose(replace(empty(""), metrics=pd.DataFrame([row])), Detail({}, {}), two)
+    assert name == "linear"
+    assert "no landmark had enough rows" in why
