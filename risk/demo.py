@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,15 +29,17 @@ def command(ctx: click.Context, cases: int, seed: int, out: Path) -> None:
     """
     out = out.resolve()
     began = time.monotonic()
-    with _environment(RISK_HOME=str(out / "home"), RISK_CPR_KEY=secrets.token_hex(32)):
+    # A key anyone may know, for persons nobody is: with a drawn one the same seed would not give the same folds and lists.
+    with _environment(RISK_HOME=str(out / "home"), RISK_CPR_KEY=f"no secret: persons of demo {seed:06d}"):
         _run(ctx, "1 An office's extract", "synth", "--cases", cases, "--seed", seed, "--format", "danish",
              "--extract-on", EXTRACT_ON, "--out", out / "extract")  # fmt: skip
         _run(ctx, "2 Into a register", "intake", "danish_kmd", out / "extract/sager.csv", out / "extract/oplysninger.csv",
              "--extract-on", EXTRACT_ON, "--out", out / "register")  # fmt: skip
         _run(ctx, "3 Learn, as of last Monday", "train", out / "register", "--as-of", LAST_MONDAY, "--plan", "demo",
              "--report-dir", out / "report")  # fmt: skip
-        _run(ctx, "4 Last Monday's lists", "list", out / "register", "--as-of", LAST_MONDAY, "--out", out / "lists")
-        _run(ctx, "5 This Monday's lists", "list", out / "register", "--as-of", EXTRACT_ON, "--out", out / "lists")
+        _run(ctx, "4 Into service, if no gate failed", "promote", "challenger", "--by", "demo")
+        _run(ctx, "5 Last Monday's lists", "list", out / "register", "--as-of", LAST_MONDAY, "--out", out / "lists")
+        _run(ctx, "6 This Monday's lists", "list", out / "register", "--as-of", EXTRACT_ON, "--out", out / "lists")
     home = f"RISK_HOME={_short(out / 'home')}"
     click.secho(f"\nDone in {time.monotonic() - began:.0f} s; no case in it is real.", bold=True)
     click.echo(
