@@ -23,9 +23,7 @@ _HEAD_CLASS = {"case_id": "case"}
 
 @cache
 def _templates() -> jinja2.Environment:
-    found = {
-        f.name: f.read_text("utf-8") for f in resources.files("serving").joinpath("pages").iterdir() if f.name[0] != "_"
-    }
+    found = {f.name: f.read_text("utf-8") for f in resources.files("serving").joinpath("pages").iterdir() if f.is_file()}
     return jinja2.Environment(
         loader=jinja2.DictLoader(found), autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined
     )
