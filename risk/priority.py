@@ -42,6 +42,9 @@ class Worklist:
         One row per listed case: ``week, office, team, section, rank`` (1 = first within the team), ``case_id, opened_on,
         age_weeks, status, p_exceed_<h>w, base_rate, band, duty, due_on, overdue_days, is_planned, exclusion, milestone,
         milestone_on, milestone_state, abstain_reason, change`` (``new``, ``stayed``, or empty without an earlier list).
+    rest : DataFrame
+        The open cases that are not listed, with the columns of ``rows`` but ``rank`` and ``change``; ``section`` says why:
+        ``remainder``, ``cooling`` or ``excluded``.
     left : DataFrame
         Cases of the earlier list that are not on this one: ``office, team, case_id, why``.
     teams : DataFrame
@@ -56,6 +59,7 @@ class Worklist:
     model_version: str
     policy: Policy
     rows: pd.DataFrame
+    rest: pd.DataFrame
     left: pd.DataFrame
     teams: pd.DataFrame
     draws: pd.DataFrame
@@ -111,6 +115,7 @@ def prioritise(scores: Scores, duties: Duties, policy: Policy, last_week: LastWe
         model_version=scores.model_version,
         policy=policy,
         rows=rows,
+        rest=_rest(table, rows),
         left=_left(table, last_week),
         teams=_counted(table, teams, duties, policy),
         draws=draws,
@@ -281,6 +286,12 @@ def _ranked(table: pd.DataFrame, p_name: str) -> pd.DataFrame:
     ]
     then = ["duty", "due_on", "overdue_days", "is_planned", "exclusion", "milestone", "milestone_on", "milestone_state"]
     return rows[[*first, *then, "abstain_reason"]]
+
+
+def _rest(table: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """The open cases without a place on the page, by team and case id."""
+    columns = [c for c in rows.columns if c not in ("rank", "change")]
+    return table.loc[~table["section"].isin(SECTIONS), columns].sort_values([*TEAM, "case_id"], ignore_index=True)
 
 
 def _change(rows: pd.DataFrame, last_week: LastWeek | None) -> npt.NDArray[np.object_]:
