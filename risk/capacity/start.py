@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from risk import schema
-from risk.capacity.curves import Curves, weekly_curves
+from risk.curves import Curves, weekly_curves
 from risk.duties import Duties, take_duties
 from risk.errors import ConfigError, TooFewCasesError
 from risk.policy import Policy, RuleSet

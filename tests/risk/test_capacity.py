@@ -16,9 +16,9 @@ from models.bundle import Bundle
 from risk import features
 from risk.capacity import Draws, TeamStart, Week, Work, draw, hours_per_worker, outcome_at, simulate, summed, take_start
 from risk.capacity.assumptions import assumptions
-from risk.capacity.curves import Curves, weekly_curves
 from risk.capacity.results import asked_per_worker, first_runs, longest_talk, work_of
 from risk.capacity.start import NEVER_DUE, NEVER_TALKED, _highest
+from risk.curves import Curves, weekly_curves
 from risk.errors import AsOfError, ConfigError, TooFewCasesError
 from risk.policy import read_policy
 from risk.register import Register, make_register

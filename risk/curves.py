@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,37 +67,60 @@ def weekly_curves(snapshot: Snapshot, model: ScoringModel, n_weeks: int) -> Curv
         raise TooFewCasesError("the model has a score for none of these cases; train on a register with their columns")
     columns = features.build_features(snapshot, model.meta["features"])
     steps, to_horizon = np.zeros((len(age), n_weeks + 1)), np.zeros(len(age))
-    # The model takes the same weeks for all rows: rows whose age has the same part of a week are asked together.
-    part = np.round(age * DAYS_PER_WEEK).astype(np.int64) % DAYS_PER_WEEK
-    for day in np.unique(part[can_follow]):
-        rows = can_follow[part[can_follow] == day]
-        for chunk in np.array_split(rows, -(-len(rows) // _ROWS_AT_ONCE)):
-            _follow(chunk, columns, model, age, steps, to_horizon, outcome.horizon_weeks)
+    ahead = hazards_ahead(columns, model, age, can_follow, n_weeks, outcome.horizon_weeks)
+    steps[can_follow], to_horizon[can_follow] = ahead
     _lend(np.flatnonzero(status == "abstained"), can_follow, age, steps, to_horizon)
     to_horizon[age >= outcome.horizon_weeks] = 0.0
     return Curves(age, steps, to_horizon, is_scored, outcome.horizon_weeks)
 
 
-def _follow(
-    rows: npt.NDArray[np.int64],
-    columns: dict[str, Floats],
+def hazards_ahead(
+    columns: Mapping[str, Floats],
     model: ScoringModel,
     age: Floats,
-    steps: Floats,
-    to_horizon: Floats,
+    rows: npt.NDArray[np.int64],
+    n_weeks: int,
     horizon: int,
-) -> None:
-    """Ask the model for the curves of rows whose ages differ by whole weeks, and write them in."""
-    n_steps = steps.shape[1]
+) -> tuple[Floats, Floats]:
+    """Cumulative closing hazards of the chosen rows from their age on: after 0 ... n_weeks weeks, and up to the horizon.
+
+    Parameters
+    ----------
+    columns : built features of all n cases
+    age : (n,) weeks already open
+    rows : (m,) positions of the cases asked for
+
+    Returns
+    -------
+    (m, n_weeks + 1) and (m,)
+    """
+    steps, to_horizon = np.zeros((len(rows), n_weeks + 1)), np.zeros(len(rows))
+    # The model takes the same weeks for all rows: rows whose age has the same part of a week are asked together.
+    part = np.round(age[rows] * DAYS_PER_WEEK).astype(np.int64) % DAYS_PER_WEEK
+    for day in np.unique(part):
+        here = np.flatnonzero(part == day)
+        for chunk in np.array_split(here, -(-len(here) // _ROWS_AT_ONCE)):
+            steps[chunk], to_horizon[chunk] = _follow(rows[chunk], columns, model, age, n_weeks, horizon)
+    return steps, to_horizon
+
+
+def _follow(
+    rows: npt.NDArray[np.int64],
+    columns: Mapping[str, Floats],
+    model: ScoringModel,
+    age: Floats,
+    n_weeks: int,
+    horizon: int,
+) -> tuple[Floats, Floats]:
+    """Ask the model for the curves of rows whose ages differ by whole weeks."""
     whole = np.round(age[rows] - age[rows].min()).astype(np.int64)
-    weeks = age[rows].min() + np.arange(whole.max() + n_steps)
+    weeks = age[rows].min() + np.arange(whole.max() + n_weeks + 1)
     asked = np.concatenate([weeks, [float(horizon)]])
     open_share = survival_of(model, {n: v[rows] for n, v in columns.items()}, asked, age[rows])
     hazard = -np.log(np.clip(open_share, _SMALLEST, 1.0))
-    own = np.take_along_axis(hazard[:, :-1], whole[:, None] + np.arange(n_steps), axis=1)
+    own = np.take_along_axis(hazard[:, :-1], whole[:, None] + np.arange(n_weeks + 1), axis=1)
     own[:, 0] = 0.0  # a case is open when its curve begins
-    steps[rows] = np.maximum.accumulate(own, axis=1)
-    to_horizon[rows] = hazard[:, -1]
+    return np.maximum.accumulate(own, axis=1), hazard[:, -1]
 
 
 def _lend(
