@@ -1,14 +1,28 @@
 """The tables of the store. They change only by a migration (:mod:`serving.store.migrations`); a test holds the two together.
 
-Days and instants are ISO 8601 text, so that both databases keep the very characters that were hashed. What is personal
-stands in ``ledger_payload`` and ``idempotency`` and nowhere else: those rows can go while the chain stays whole.
+Days and instants are ISO 8601 text, so that both databases keep the very characters that were hashed. What is personal of
+a case stands in ``ledger_payload``, ``idempotency``, ``worklist_case``, ``feedback`` and ``audit.subject`` and nowhere
+else: those rows can go while the chains of the ledger and of the lists stay whole.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
-# A row number that counts by itself is an INTEGER in SQLite and nothing else; here all numbers are given.
+# A row number that counts by itself is an INTEGER in SQLite and nothing else; the numbers of a chain are given.
 NUMBER = BigInteger().with_variant(Integer, "sqlite")
 
 metadata = MetaData(
@@ -86,4 +100,94 @@ api_key = Table(
     Column("created_at", String(32), nullable=False),
     Column("expires_at", String(32), nullable=False),
     Column("revoked_at", String(32), nullable=False),  # empty: not revoked
+)
+
+account = Table(
+    "account",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("role", String(16), nullable=False),
+    Column("office", String(64), nullable=False),  # empty: none, for those who see no case
+    Column("team", String(64), nullable=False),  # empty: not bound to a team
+    Column("language", String(2), nullable=False),
+    Column("password", String(255), nullable=False),
+    Column("created_at", String(32), nullable=False),
+    Column("disabled_at", String(32), nullable=False),  # empty: not disabled
+)
+
+# Failed tries to sign in, by a hash of the name: also names nobody has, so that both behave alike.
+sign_in_failure = Table(
+    "sign_in_failure",
+    metadata,
+    Column("name_hash", String(64), primary_key=True),
+    Column("n", Integer, nullable=False),
+    Column("at", String(32), nullable=False, index=True),
+    Column("locked_until", String(32), nullable=False),
+)
+
+web_session = Table(
+    "web_session",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("name", String(64), ForeignKey("account.name"), nullable=False, index=True),
+    Column("opened_at", String(32), nullable=False),
+    Column("seen_at", String(32), nullable=False, index=True),
+)
+
+# The list of one team and week in one revision, without its cases. ``row_hashes`` holds 32 bytes for each row, in order.
+worklist = Table(
+    "worklist",
+    metadata,
+    Column("id", NUMBER, primary_key=True, autoincrement=False),
+    Column("week", String(8), nullable=False),
+    Column("office", String(64), nullable=False),
+    Column("team", String(64), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("as_of", String(10), nullable=False),
+    Column("made_at", String(32), nullable=False, index=True),
+    Column("made_by", String(64), nullable=False),
+    Column("model_version", String(64), nullable=False),
+    Column("policy_version", String(64), nullable=False),
+    Column("about", Text, nullable=False),
+    Column("row_hashes", LargeBinary, nullable=False),
+    Column("prev_hash", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    UniqueConstraint("week", "office", "team", "revision", name="uq_worklist_place"),
+)
+
+worklist_case = Table(
+    "worklist_case",
+    metadata,
+    Column("list_id", NUMBER, ForeignKey("worklist.id"), primary_key=True, autoincrement=False),
+    Column("place", Integer, primary_key=True, autoincrement=False),
+    Column("case_id", String(64), nullable=False, index=True),
+    Column("person_key", String(64), nullable=False, index=True),
+    Column("salt", String(32), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("id", NUMBER, primary_key=True, autoincrement=True),
+    Column("at", String(32), nullable=False, index=True),
+    Column("by", String(64), nullable=False),
+    Column("list_id", NUMBER, ForeignKey("worklist.id"), nullable=False, index=True),
+    Column("case_id", String(64), nullable=False, index=True),
+    Column("person_key", String(64), nullable=False, index=True),
+    Column("kind", String(16), nullable=False),
+    Column("reason", String(32), nullable=False),
+    Column("model_version", String(64), nullable=False),
+)
+
+# Who did or saw what: ``subject`` is the pseudonym of a case or a person, or empty.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", NUMBER, primary_key=True, autoincrement=True),
+    Column("at", String(32), nullable=False, index=True),
+    Column("by", String(64), nullable=False),
+    Column("act", String(32), nullable=False, index=True),
+    Column("subject", String(64), nullable=False, index=True),
+    Column("detail", Text, nullable=False),
 )
