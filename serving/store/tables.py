@@ -107,8 +107,8 @@ account = Table(
     metadata,
     Column("name", String(64), primary_key=True),
     Column("role", String(16), nullable=False),
-    Column("office", String(64), nullable=False),  # empty: none, for those who see no case
-    Column("team", String(64), nullable=False),  # empty: not bound to a team
+    Column("office", String(255), nullable=False),  # empty: none, for those who see no case
+    Column("team", String(255), nullable=False),  # empty: not bound to a team
     Column("language", String(2), nullable=False),
     Column("password", String(255), nullable=False),
     Column("created_at", String(32), nullable=False),
@@ -140,8 +140,8 @@ worklist = Table(
     metadata,
     Column("id", NUMBER, primary_key=True, autoincrement=False),
     Column("week", String(8), nullable=False),
-    Column("office", String(64), nullable=False),
-    Column("team", String(64), nullable=False),
+    Column("office", String(255), nullable=False),
+    Column("team", String(255), nullable=False),
     Column("revision", Integer, nullable=False),
     Column("as_of", String(10), nullable=False),
     Column("made_at", String(32), nullable=False, index=True),
@@ -161,7 +161,7 @@ worklist_case = Table(
     Column("list_id", NUMBER, ForeignKey("worklist.id"), primary_key=True, autoincrement=False),
     Column("place", Integer, primary_key=True, autoincrement=False),
     Column("case_id", String(64), nullable=False, index=True),
-    Column("person_key", String(64), nullable=False, index=True),
+    Column("person_key", String(128), nullable=False, index=True),
     Column("salt", String(32), nullable=False),
     Column("body", LargeBinary, nullable=False),
 )
@@ -174,7 +174,7 @@ feedback = Table(
     Column("by", String(64), nullable=False),
     Column("list_id", NUMBER, ForeignKey("worklist.id"), nullable=False, index=True),
     Column("case_id", String(64), nullable=False, index=True),
-    Column("person_key", String(64), nullable=False, index=True),
+    Column("person_key", String(128), nullable=False, index=True),
     Column("kind", String(16), nullable=False),
     Column("reason", String(32), nullable=False),
     Column("model_version", String(64), nullable=False),
@@ -188,6 +188,6 @@ audit = Table(
     Column("at", String(32), nullable=False, index=True),
     Column("by", String(64), nullable=False),
     Column("act", String(32), nullable=False, index=True),
-    Column("subject", String(64), nullable=False, index=True),
+    Column("subject", String(128), nullable=False, index=True),
     Column("detail", Text, nullable=False),
 )
