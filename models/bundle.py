@@ -1,9 +1,10 @@
 """A trained model as it is saved, sent and opened: a folder of text files that checks itself.
 
-    manifest.json   format, version, libraries, and the SHA-256 of every other file
+    manifest.json   format, version, libraries, and the SHA-256 of every other file and of itself
     bundle.json     columns, calibrator, what is known of the training run
     golden.json     made-up cases and the scores they had when the bundle was saved
     learner.json    and what else the learner wrote (LightGBM text)
+    signatures.json who vouches for the manifest (:mod:`models.signing`); made after the rest, and only where a key is set
 
 Opening checks everything before LightGBM sees a byte, because a damaged model text can end the process or score
 wrongly without a word; then the golden cases are scored again. Nothing is unpickled.
@@ -17,7 +18,7 @@ import platform
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -30,9 +31,10 @@ import pandas as pd
 from models import catalogue
 from models.columns import Columns
 from models.contract import HORIZONS, FloatArray, Learner, check_entry
+from models.signing import SIGNATURES, PublicKey, check_signed, trusted_keys
 from risk.errors import BundleError, OutputError
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST, BODY, GOLDEN = "manifest.json", "bundle.json", "golden.json"
 LIBRARIES = ("lightgbm", "numpy", "scikit-learn", "scipy")
 SAFE_NAME = re.compile(r"[a-z0-9_.]+")
@@ -74,6 +76,7 @@ class Bundle:
         self.calibrator = calibrator
         self.columns = learner.columns_.to_list() if columns is None else [dict(c) for c in columns]
         self.meta = dict(meta or {})
+        self.signed_by: str | None = None  # the name of the trusted key that vouches for it; set when it is opened
         if Columns.from_list(self.columns) != learner.columns_:
             raise BundleError("the columns given differ from those the learner was trained on; leave them out")
 
@@ -176,7 +179,7 @@ class Bundle:
         try:
             fresh = work / "new"
             fresh.mkdir()
-            for name, text in (files | {MANIFEST: json.dumps(manifest, indent=1, sort_keys=True)}).items():
+            for name, text in (files | {MANIFEST: _manifest_text(manifest)}).items():
                 (fresh / name).write_bytes(text.encode())
             if target.exists():
                 target.rename(work / "old")
@@ -190,19 +193,26 @@ class Bundle:
         return target
 
     @classmethod
-    def open(cls, folder: str | Path) -> Self:
+    def open(cls, folder: str | Path, trusted: Iterable[PublicKey] | None = None) -> Self:
         """Open and check a saved bundle.
+
+        Parameters
+        ----------
+        trusted : the keys one of which must have signed it; those of ``RISK_SIGNING_PUBLIC_KEYS`` when None, and with none
+            at all no signature is asked for
 
         Raises
         ------
         BundleError
             Says which check failed and what to do.
+        ConfigError
+            A key in ``RISK_SIGNING_PUBLIC_KEYS`` is none.
         """
-        files, version = _checked_files(Path(folder))
+        files, version, signer = _checked_files(Path(folder), trusted_keys() if trusted is None else tuple(trusted))
         body = json.loads(files.pop(BODY))
         golden = json.loads(files.pop(GOLDEN))
         bundle = cls(catalogue.from_files(files), _calibrator(body["calibrator"]), body["columns"], body["meta"])
-        bundle.version = version
+        bundle.version, bundle.signed_by = version, None if signer is None else signer.name
         again = bundle._golden_survival(golden)
         if again.shape != (len(golden["entry"]), len(golden["weeks"])) or not np.allclose(
             again, np.array(golden["survival"]), rtol=0.0, atol=GOLDEN_TOLERANCE
@@ -246,8 +256,8 @@ def golden_cases(columns: Columns) -> dict[str, Any]:
     return {"rows": rows, "entry": entry, "weeks": list(HORIZONS)}
 
 
-def _checked_files(folder: Path) -> tuple[dict[str, str], str]:
-    """All files but the manifest, as text, and the version, after every check that needs no model.
+def _checked_files(folder: Path, trusted: Sequence[PublicKey]) -> tuple[dict[str, str], str, PublicKey | None]:
+    """All files but the manifest, as text, the version and who signed it, after every check that needs no model.
 
     Raises
     ------
@@ -255,17 +265,23 @@ def _checked_files(folder: Path) -> tuple[dict[str, str], str]:
         Something is missing, changed, too much, or of another format.
     """
     try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
+        signed = (folder / MANIFEST).read_bytes()
+        manifest = json.loads(signed)
         form, version, hashes = manifest["format"], manifest["version"], dict(manifest["files"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise BundleError(
             f"{folder} has no readable {MANIFEST}: not a bundle, or damaged; download it again"
         ) from error
+    signatures = folder / SIGNATURES
+    signer = None
+    if trusted:
+        made = signatures.read_bytes() if signatures.is_file() else None
+        signer = check_signed(signed, made, trusted, str(folder))
     if form != FORMAT:
         raise BundleError(f"{folder} is in bundle format {form}, this version reads {FORMAT}; train again or upgrade")
     if not {BODY, GOLDEN, "learner.json"} <= set(hashes) or not all(SAFE_NAME.fullmatch(n) for n in hashes):
         raise BundleError(f"{folder}: {MANIFEST} does not list the files of a bundle; download it again")
-    present = {p.name for p in folder.iterdir()} - {MANIFEST}
+    present = {p.name for p in folder.iterdir()} - {MANIFEST, SIGNATURES}
     missing, extra = sorted(set(hashes) - present), sorted(present - set(hashes))
     if missing or extra:
         said = [f"missing {', '.join(missing)}"] if missing else []
@@ -279,9 +295,9 @@ def _checked_files(folder: Path) -> tuple[dict[str, str], str]:
                 f"{folder}: {name} is not the file that was saved (its SHA-256 differs); download it again"
             )
         files[name] = content.decode()
-    if _version(hashes) != version:
+    if _version(hashes) != version or _manifest_text(manifest).encode() != signed:
         raise BundleError(f"{folder}: {MANIFEST} was changed after saving; download it again")
-    return files, str(version)
+    return files, str(version), signer
 
 
 def _calibrator(stored: dict[str, Any] | None) -> AffineCalibrator | None:
@@ -295,6 +311,12 @@ def _calibrator(stored: dict[str, Any] | None) -> AffineCalibrator | None:
 
 def _sha(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _manifest_text(manifest: Mapping[str, Any]) -> str:
+    """The manifest as it is written, with a hash of the rest of it: no byte of it can change unnoticed."""
+    rest = {name: value for name, value in manifest.items() if name != "sha256"}
+    return json.dumps(rest | {"sha256": _sha(json.dumps(rest, sort_keys=True))}, indent=1, sort_keys=True)
 
 
 def _version(hashes: Mapping[str, str]) -> str:

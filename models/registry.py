@@ -15,10 +15,11 @@ import json
 import logging
 import os
 import re
+import shutil
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.bundle import Bundle
+from models.signing import PublicKey
 from risk.errors import BundleError, RegistryError, RiskError
 from risk.home import home as risk_home
 
@@ -167,19 +169,39 @@ def champion_bundle(uri: str = f"models:/{MODEL}@{CHAMPION}", home: Path | None 
     return open_version(find_version(uri, home), home)
 
 
-def open_version(version: ModelVersion, home: Path | None = None) -> Bundle:
+def open_version(version: ModelVersion, home: Path | None = None, keep: Path | None = None) -> Bundle:
     """Open the bundle of a registered version.
+
+    Parameters
+    ----------
+    keep : Path or None
+        A folder to leave the bundle's files in; they are thrown away when None.
 
     Raises
     ------
     RegistryError
         When its files are gone or cannot be reached.
     BundleError
-        When the bundle is damaged, or is not the one that was registered.
+        When the bundle is damaged, is not the one that was registered, or is not signed by a trusted key
+        (:mod:`models.signing`).
     """
     with tempfile.TemporaryDirectory(prefix="risk52-") as folder:
-        place = _downloaded(version, BUNDLE_PATH, Path(folder), home)
-        bundle = Bundle.open(place)
+        place = download(version, BUNDLE_PATH, Path(folder), home)
+        bundle = open_downloaded(version, place)
+        if keep is not None:
+            shutil.copytree(place, keep, dirs_exist_ok=True)
+    return bundle
+
+
+def open_downloaded(version: ModelVersion, place: Path, trusted: Iterable[PublicKey] | None = None) -> Bundle:
+    """Open the files of a version where they were put, and see that they are those that were registered.
+
+    Raises
+    ------
+    BundleError
+        As :func:`open_version`.
+    """
+    bundle = Bundle.open(place, trusted)
     registered = version.tags.get("bundle_version", bundle.version)
     if bundle.version != registered:
         raise BundleError(
@@ -187,6 +209,24 @@ def open_version(version: ModelVersion, home: Path | None = None) -> Bundle:
             "train again, and find out who changed it"
         )
     return bundle
+
+
+def download(version: ModelVersion, path: str, folder: Path, home: Path | None = None) -> Path:
+    """Bring a file or folder of a registered version into ``folder``; where it lies then.
+
+    Raises
+    ------
+    RegistryError
+        When it is gone or cannot be reached.
+    """
+    with told_plainly(home), quiet_mlflow():
+        from mlflow.artifacts import download_artifacts
+
+        return Path(
+            download_artifacts(
+                artifact_uri=f"{version.source}/{path}", dst_path=str(folder), tracking_uri=tracking_uri(home)
+            )
+        )
 
 
 def gates_of(version: ModelVersion, home: Path | None = None) -> list[dict[str, Any]]:
@@ -198,7 +238,7 @@ def gates_of(version: ModelVersion, home: Path | None = None) -> list[dict[str, 
         When the file is gone or damaged.
     """
     with tempfile.TemporaryDirectory(prefix="risk52-") as folder:
-        text = _downloaded(version, GATES_FILE, Path(folder), home).read_text("utf-8")
+        text = download(version, GATES_FILE, Path(folder), home).read_text("utf-8")
     try:
         gates: list[dict[str, Any]] = json.loads(text)
         statuses = [gate["status"] for gate in gates]
@@ -318,17 +358,6 @@ _ENVIRONMENT = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "GIT_PYTHON_REFRESH": "quiet",
 }
-
-
-def _downloaded(version: ModelVersion, path: str, folder: Path, home: Path | None) -> Path:
-    with told_plainly(home), quiet_mlflow():
-        from mlflow.artifacts import download_artifacts
-
-        return Path(
-            download_artifacts(
-                artifact_uri=f"{version.source}/{path}", dst_path=str(folder), tracking_uri=tracking_uri(home)
-            )
-        )
 
 
 def _looked_up(store: MlflowClient, wanted: str, home: Path | None) -> ModelVersion | None:

@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "intake": ("risk.intake.cli:command", "Read an office's extracts into a register, with a load report."),
     "train": ("training.cli:train", "Learn from a register: backtest, gates, report, registration."),
     "promote": ("training.cli:promote", "Make a challenger the champion, if it passes the gates."),
+    "signing": ("training.signing_cli:command", "Keys that vouch for a model: make a pair, sign, check."),
     "list": ("serving.cli:list_command", "Write Monday's lists: whom to talk to this week, and why."),
     "score": ("serving.api_cli:score_command", "Score every open case of a register into a Parquet file."),
     "serve": ("serving.api_cli:serve_command", "Start the scoring service for case systems."),

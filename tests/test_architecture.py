@@ -20,7 +20,7 @@ MAY_IMPORT = {
 }
 GUESTS = {
     "risk": {"numpy", "pandas", "pandera", "pydantic", "click", "rich", "python_calamine", "pyarrow", "holidays"},
-    "models": {"numpy", "pandas", "sklearn", "lightgbm", "scipy", "threadpoolctl"},
+    "models": {"numpy", "pandas", "sklearn", "lightgbm", "scipy", "threadpoolctl", "cryptography"},
     "training": {"numpy", "pandas", "pydantic", "matplotlib", "rich", "click", "jinja2", "pyarrow"},
     "serving": {
         "numpy", "pandas", "pydantic", "pydantic_settings", "fastapi", "starlette", "uvicorn", "jinja2", "xlsxwriter",

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from models import registry
+from models.approval import approve_version
 from models.registry import CHALLENGER, CHAMPION, PREVIOUS, ModelVersion
 from risk.errors import ConfigError, GateError, OutputError, RegistryError
 from risk.home import home as risk_home
@@ -93,7 +94,7 @@ def promote(
             f"version {version.number} failed {len(failed)} gate{'' if len(failed) == 1 else 's'} ({told}); the champion "
             'stays. Train a better one, or go past it with --override "reason", which is kept with the model'
         )
-    registry.open_version(version, home)  # a damaged or exchanged bundle is refused here
+    approve_version(version, home)  # a damaged or exchanged bundle is refused here; a sound one is signed
     before = _champion(home)
     line = Promotion(
         at=datetime.now(UTC).isoformat(timespec="seconds"),
