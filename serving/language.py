@@ -19,9 +19,12 @@ LANGUAGES: tuple[Language, ...] = ("da", "en")
 
 @cache
 def catalogue(language: Language) -> dict[str, str]:
-    """Every text of a language by ``part.key``."""
-    text = resources.files("serving").joinpath("texts", f"{language}.toml").read_text("utf-8")
-    return {f"{part}.{key}": value for part, entries in tomllib.loads(text).items() for key, value in entries.items()}
+    """Every text of a language by ``part.key``: those of the list in ``da.toml``, those of the web page in ``web.da.toml``."""
+    texts: dict[str, str] = {}
+    for name in (f"{language}.toml", f"web.{language}.toml"):
+        parts = tomllib.loads(resources.files("serving").joinpath("texts", name).read_text("utf-8"))
+        texts |= {f"{part}.{key}": value for part, entries in parts.items() for key, value in entries.items()}
+    return texts
 
 
 @dataclass(frozen=True)

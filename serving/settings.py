@@ -40,6 +40,12 @@ class Settings(BaseSettings):
         Requests scored at a time, and requests that may wait before the service answers 503.
     refresh_seconds : float
         How often the registry is asked whether the champion has moved; 0 asks only at start.
+    web_key : str, optional
+        Secret that the forms of the staff's page and its addresses of cases are made with.
+    web_contact : str
+        Whom to tell when a page is not accessible, as the accessibility statement names it.
+    sign_in_rate : str
+        Tries to sign in from one address before 429; in each process.
     """
 
     model_config = SettingsConfigDict(env_prefix="RISK_", extra="forbid", frozen=True)
@@ -66,6 +72,9 @@ class Settings(BaseSettings):
     threads: int = Field(2, ge=1, le=64)
     queue: int = Field(32, ge=1, le=10_000)
     refresh_seconds: float = Field(15.0, ge=0.0, le=86_400.0)
+    web_key: SecretStr | None = None
+    web_contact: str = Field("", max_length=200)
+    sign_in_rate: str = "20/minute"
 
 
 def read_settings(**given: object) -> Settings:
