@@ -23,6 +23,7 @@ from risk.scoring import entry_weeks, score_snapshot
 from risk.snapshot import take_snapshot
 from risk.weeks import Floats, as_days, monday_of
 from training import judging
+from training.comparison import Losses, compare
 from training.fit import Material, fit, prepare
 from training.landmarks import LandmarkRows, landmark_rows, outcomes_of, register_at, week_before
 from training.plan import Plan
@@ -110,6 +111,7 @@ def backtest(
     """
     days, note = origins(known, as_of, plan)
     seen: list[_Origin] = []
+    losses: list[Losses] = []
     detail = Detail({}, {})
     tables: dict[str, list[pd.DataFrame]] = {"metrics": [], "lists": []}
     for number, day in enumerate(days):
@@ -123,6 +125,7 @@ def backtest(
             origin.score(name, plan)
         tables["metrics"] += [origin.landmark_metrics(plan, detail), origin.list_metrics(plan, detail)]
         tables["lists"].append(origin.lists())
+        losses += origin.losses(plan)
         seen.append(origin)
     if not seen:
         return empty(note or "no origin could be judged"), detail
@@ -136,6 +139,7 @@ def backtest(
         lists=_joined(tables["lists"], _LIST_COLUMNS),
         splits=pd.DataFrame([o.split(plan) for o in seen], columns=_SPLIT_COLUMNS),
         note=note,
+        comparisons=compare(losses, plan.learners.candidates),
     )
     return made, detail
 
@@ -252,6 +256,15 @@ class _Origin:
                 table = judging.summary(detail.draws[self.day, landmark, name])
                 made.append(table.assign(origin=self.day, landmark=landmark, learner=name, **_counts(used)))
         return _joined(made, _METRIC_COLUMNS)
+
+    def losses(self, plan: Plan) -> list[Losses]:
+        """Squared distances of the candidates from what came, row by row, for the choice between them."""
+        made = []
+        for landmark, (here, cell) in self.cells.items():
+            at = here[cell.at]
+            loss = {name: (cell.outcome - self.p[name][at]) ** 2 for name in plan.learners.candidates}
+            made.append(Losses(self.day, landmark, self.rows.snapshot.person[at].astype(np.int64), cell.w, loss))
+        return made
 
     def list_metrics(self, plan: Plan, detail: Detail) -> pd.DataFrame:
         """Of all listed cases of the origin's Mondays together: how many went long, and how many long ones were listed."""

@@ -47,9 +47,9 @@ class Features(_Checked):
 
 
 class Learners(_Checked):
-    """Which learners compete for the service, simplest first, and which are only shown beside them."""
+    """Which learners compete for the service, in order of preference, and which are only shown beside them."""
 
-    candidates: tuple[str, ...] = Field(default=("linear", "hazard"), min_length=1)
+    candidates: tuple[str, ...] = Field(default=("additive", "linear", "hazard", "direct", "stacked"), min_length=1)
     shown: tuple[str, ...] = ("baseline", "longest_open", "matured_only", "censored_as_negative")
     params: dict[str, dict[str, Any]] = {}
 

@@ -35,7 +35,7 @@ NAIVE = ("matured_only", "censored_as_negative")
 LEARNER_NAMES = {
     "linear": "linear hazard",
     "hazard": "boosted hazard",
-    "additive": "additive hazard",
+    "additive": "additive glass box",
     "direct": "direct, at the horizon",
     "stacked": "blend of learners",
     "baseline": "age of case only",
@@ -162,6 +162,7 @@ def summary(run: TrainingRun, weights: pd.DataFrame) -> dict[str, Any]:
             "calibration": records(bins),
             "lists": records(backtest.lists),
         },
+        "comparisons": records(suppressed(backtest.comparisons, below)),
         "features": records(weights),
         "families": records(family_shares(weights)),
         "fairness": records(run.fairness),

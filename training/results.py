@@ -85,6 +85,8 @@ class Backtest:
         n_train_cases, n_judged_rows, n_judged_exceeded, is_whole`` (every judged row followed to the horizon).
     note : str
         Empty, or why there is no backtest.
+    comparisons : DataFrame
+        The candidates in pairs, by Brier score (:func:`training.comparison.compare`).
     """
 
     metrics: pd.DataFrame
@@ -92,6 +94,7 @@ class Backtest:
     lists: pd.DataFrame
     splits: pd.DataFrame
     note: str = ""
+    comparisons: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def is_empty(self) -> bool:

@@ -74,7 +74,7 @@ def train(
     with clock.step("backtest"):
         judged, seen = backtest(known, as_of, plan, lambda text, share: progress(text, 0.05 + 0.75 * share))
     with clock.step("final model"):
-        name, why = choose(judged, seen, plan)
+        name, why = choose(judged, plan)
         progress(f"final model: {name}", 0.8)
         bundle = fit(name, material, plan)
     with clock.step("gates"):

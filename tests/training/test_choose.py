@@ -1,83 +1,96 @@
-"""The choice of the champion's learner: the simplest that no other clearly beats."""
+"""The choice of the champion's learner: the first in the plan's order that no other clearly beats."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from itertools import permutations
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from training.backtest import Detail, empty
+from training.backtest import empty
 from training.choose import choose
+from training.comparison import COLUMNS, Losses, compare
 from training.plan import Plan
 from training.results import Backtest
 
-ORIGINS = (date(2024, 6, 3), date(2024, 12, 2), date(2025, 6, 2))
+BRIER = {"additive": 0.105, "linear": 0.102, "hazard": 0.100}
 
 
 @pytest.fixture
-def two(quick_plan: Plan) -> Plan:
-    return quick_plan.changed(learners={"candidates": ("linear", "hazard"), "params": {}})
+def three(quick_plan: Plan) -> Plan:
+    return quick_plan.changed(learners={"candidates": tuple(BRIER), "params": {}})
 
 
-def judged(linear: list[float], hazard: list[float]) -> Backtest:
+def judged(brier: dict[str, float], error: dict[frozenset[str], float] | float) -> Backtest:
+    """A backtest whose learners have these mean Brier scores; the error of a difference for all pairs or by pair."""
     rows = [
-        {"origin": pd.Timestamp(o), "landmark": m, "learner": n, "metric": "brier", "value": v + shift}
-        for n, values in (("linear", linear), ("hazard", hazard))
-        for o, v in zip(ORIGINS[: len(values)], values, strict=True)
-        for m, shift in (("registration", -0.01), ("13", 0.01))
-    ]
-    return replace(empty(""), metrics=pd.DataFrame(rows))
+        [a, b, brier[a], brier[b], brier[a] - brier[b]] + [error if isinstance(error, float) else error[frozenset((a, b))]] * 3 + [3, 900]
+        for a, b in permutations(brier, 2)
+    ]  # fmt: skip
+    return replace(empty(""), comparisons=pd.DataFrame(rows, columns=COLUMNS))
 
 
-def test_the_simpler_one_stays_when_it_is_within_one_standard_error(two: Plan) -> None:
-    # Gains 0.02, -0.01, 0.002: mean 0.004, standard deviation 0.0151, over the root of three 0.0087.
-    name, why = choose(judged([0.12, 0.09, 0.102], [0.10, 0.10, 0.10]), Detail({}, {}), two)
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [(0.0051, "additive"), (0.0049, "linear"), (0.0021, "linear"), (0.0019, "hazard"), (0.0, "hazard")],
+)
+def test_the_first_stays_until_another_is_ahead_by_more_than_one_standard_error(
+    three: Plan, error: float, expected: str
+) -> None:
+    assert choose(judged(BRIER, error), three)[0] == expected
+
+
+def test_a_lead_of_exactly_one_standard_error_is_not_more_than_one(three: Plan) -> None:
+    ahead = 0.105 - 0.100
+    assert choose(judged(BRIER, ahead), three)[0] == "additive"
+
+
+def test_equal_scores_leave_the_first_whatever_the_error(three: Plan) -> None:
+    for error in (0.0, 0.01):
+        assert choose(judged(dict.fromkeys(BRIER, 0.1), error), three)[0] == "additive"
+
+
+def test_a_first_one_that_is_best_is_taken_with_its_nearest_rival_named(three: Plan) -> None:
+    name, why = choose(judged(BRIER | {"additive": 0.09}, 0.001), three)
+    assert name == "additive"
+    assert (
+        "hazard is behind additive by 0.0100 in mean Brier score (0.1000 against 0.0900), standard error 0.0010" in why
+    )
+
+
+def test_one_that_is_surely_ahead_counts_even_when_the_leader_is_not(three: Plan) -> None:
+    # hazard leads but differs wildly; linear is ahead of additive by little, and surely.
+    pairs = {("additive", "linear"): 0.001, ("additive", "hazard"): 0.02, ("linear", "hazard"): 0.02}
+    name, why = choose(judged(BRIER, {frozenset(k): v for k, v in pairs.items()}), three)
     assert name == "linear"
-    assert "difference 0.0040, standard error 0.0087" in why
+    assert "linear is ahead of additive by 0.0030" in why
 
 
-def test_the_better_one_is_taken_when_it_is_clearly_ahead(two: Plan) -> None:
-    name, why = choose(judged([0.120, 0.121, 0.119], [0.10, 0.10, 0.10]), Detail({}, {}), two)
-    assert name == "hazard"
-    assert "0.1000" in why
+def test_the_same_cases_judge_both(three: Plan) -> None:
+    # The scores vary a hundred times as much as they differ; a paired difference sees it, unpaired means would not.
+    rng = np.random.default_rng(0)
+    hard = rng.random(400)
+    loss = {"additive": hard + 0.001, "linear": hard + 0.0005 * rng.random(400), "hazard": hard + 0.002}
+    cell = Losses(date(2025, 1, 6), "13", np.arange(400), np.ones(400), loss)
+    assert choose(replace(empty(""), comparisons=compare([cell], tuple(loss))), three)[0] == "linear"
 
 
-def test_the_simpler_one_is_taken_when_it_is_better(two: Plan) -> None:
-    assert choose(judged([0.10, 0.10], [0.12, 0.11]), Detail({}, {}), two)[0] == "linear"
+def test_the_plan_can_name_the_learner(three: Plan) -> None:
+    name, why = choose(judged(BRIER, 0.0001), three.changed(champion="linear"))
+    assert (name, why) == ("linear", "linear, as the plan says")
 
 
-@pytest.mark.parametrize(("spread", "expected"), [(0.05, "linear"), (0.001, "hazard")])
-def test_with_one_origin_the_error_is_that_over_draws_of_persons(two: Plan, spread: float, expected: str) -> None:
-    draws = np.random.default_rng(0).normal(0, spread, 101)
-    detail = Detail({}, {})
-    for landmark in ("registration", "13"):
-        detail.draws[ORIGINS[0], landmark, "linear"] = {"brier": 0.12 + draws}
-        detail.draws[ORIGINS[0], landmark, "hazard"] = {"brier": np.full(101, 0.10)}
-    assert choose(judged([0.12], [0.10]), detail, two)[0] == expected
-
-
-def test_the_plan_can_name_the_learner(two: Plan) -> None:
-    name, why = choose(judged([0.1], [0.2]), Detail({}, {}), two.changed(champion="hazard"))
-    assert (name, why) == ("hazard", "hazard, as the plan says")
-
-
-def test_without_a_backtest_the_simplest_is_taken_and_it_is_said(two: Plan) -> None:
-    name, why = choose(empty("too young"), Detail({}, {}), two)
-    assert name == "linear"
+def test_without_a_backtest_the_first_is_taken_and_it_is_said(three: Plan) -> None:
+    name, why = choose(empty("too young"), three)
+    assert name == "additive"
     assert "nothing to compare" in why
 
 
-def test_lists_alone_are_nothing_to_compare_on(two: Plan) -> None:
-    row = {
-        "origin": pd.Timestamp(ORIGINS[0]),
-        "landmark": "list",
-        "learner": "linear",
-        "metric": "observed",
-        "value": 0.3,
-    }
-    name, why = choose(replace(empty(""), metrics=pd.DataFrame([row])), Detail({}, {}), two)
-    assert name == "linear"
+def test_lists_alone_are_nothing_to_compare_on(three: Plan) -> None:
+    row = {"origin": pd.Timestamp("2025-01-06"), "landmark": "list", "learner": "linear", "metric": "observed", "value": 0.3}  # fmt: skip
+    name, why = choose(replace(empty(""), metrics=pd.DataFrame([row])), three)
+    assert name == "additive"
     assert "no landmark had enough rows" in why

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from training.gates import beats_baseline, calibrated, no_calendar, no_future, not_too_good, overlap, rows_kept
+from training.gates import (
+    beats_baseline,
+    calibrated,
+    glass_box,
+    no_calendar,
+    no_future,
+    not_too_good,
+    overlap,
+    rows_kept,
+)
 from training.gates.evidence import Evidence
 from training.results import GateResult
 
@@ -16,6 +25,7 @@ ALL: tuple[Callable[[Evidence], GateResult], ...] = (
     not_too_good.check,
     overlap.check,
     no_calendar.check,
+    glass_box.check,
 )
 
 
