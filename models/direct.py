@@ -21,13 +21,13 @@ without its person. Two transformations are offered:
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from models import catalogue
 from models.baseline import product_limit
-from models.contract import BoolArray, FloatArray, IntArray, Rows
+from models.contract import BoolArray, FloatArray, IntArray, Learner, Rows
 from models.folds import fold_of_group
 from models.horizon import HorizonLearner
 from models.naive import open_past
@@ -55,6 +55,7 @@ class Direct(HorizonLearner):
     """
 
     name: ClassVar[str] = "direct"
+    tuned_nuisance_: Learner | None = None
 
     def __init__(
         self,
@@ -99,14 +100,22 @@ class Direct(HorizonLearner):
             return rows, np.where(known, open_past(rows, self.horizon), judge.passing(rows.weeks))
         return rows, doubly_robust(rows, known, judge, self.horizon)
 
+    def _fit(self, rows: Rows) -> None:
+        self.tuned_nuisance_ = None
+        super()._fit(rows)
+
+    def _tuned_as(self, other: Self) -> None:
+        self.tuned_nuisance_ = other.tuned_nuisance_
+
     def _judges(self, rows: Rows) -> list[tuple[IntArray, Periods, FloatArray]]:
         """Positions, periods and log hazards of each fold, by a learner fitted without it (only tuned with it)."""
         fold = fold_of_group(rows.group, self.n_folds, self.random_state)
-        tuned = catalogue.make(self.nuisance, horizons=(self.horizon,), random_state=self.random_state)
-        tuned.fit_rows(self.columns_, rows)
+        if self.tuned_nuisance_ is None:
+            tuned = catalogue.make(self.nuisance, horizons=(self.horizon,), random_state=self.random_state)
+            self.tuned_nuisance_ = tuned.fit_rows(self.columns_, rows)
         made = []
         for f in range(self.n_folds):
-            learner: Any = tuned.refitted(rows.take(fold != f))
+            learner: Any = self.tuned_nuisance_.refitted(rows.take(fold != f))
             at = np.flatnonzero(fold == f).astype(np.int64)
             eta = learner.log_hazards(rows.matrix[at], rows.entry[at], self.horizon)
             made.append((at, learner.periods_, eta))

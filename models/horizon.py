@@ -15,9 +15,11 @@ What differs between these learners is only which outcome each row is given: see
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
+from sklearn.base import clone
+from threadpoolctl import threadpool_limits
 
 from models.baseline import product_limit
 from models.boosting import (
@@ -107,6 +109,23 @@ class HorizonLearner(Learner):
         """Called when the trees stand."""
 
     def _fit(self, rows: Rows) -> None:
+        self._learn(rows, None)
+
+    def refitted(self, rows: Rows) -> Self:
+        if not hasattr(self, "drawn_in_"):  # opened from files, which hold what scoring needs and no more
+            return super().refitted(rows)
+        copy: Self = clone(self).set_params(n_estimators=self.n_trees_, patience=0)
+        copy._adopt(self.columns_)
+        copy._tuned_as(self)
+        with threadpool_limits(limits=1, user_api="blas"):
+            copy._learn(rows, (self.level_, self.drawn_in_))
+        return copy
+
+    def _tuned_as(self, other: Self) -> None:
+        """Take over what else ``other`` tuned, before learning from other rows."""
+
+    def _learn(self, rows: Rows, settled: tuple[float, float] | None) -> None:
+        """Fit; ``settled`` are the level and slope found before, when they are not to be found anew."""
         rows, share_open = self._outcomes(rows.take(rows.entry < self.horizon))
         if not len(rows) or not (rows.closed & (rows.weeks <= self.horizon)).any():
             raise TooFewCasesError(
@@ -120,10 +139,12 @@ class HorizonLearner(Learner):
         data = make_dataset(table, share_open, rows.weight, offset, self.columns_.categories, params)
         folds = holdouts(rows.group, len(rows), self.random_state) if self.patience else []
         boosted = boost(data, params, self.n_estimators, folds, self.patience)
-        self.booster_, self.n_trees_, self.level_, self.slope_ = boosted.booster, boosted.n_trees, 0.0, 1.0
+        self.booster_, self.n_trees_ = boosted.booster, boosted.n_trees
+        self.level_, self.slope_ = settled or (0.0, 1.0)
         if folds:
             at, score = held_out_scores(boosted, table, folds, self.n_jobs)
             self.level_, self.slope_ = settle(score, offset[at], share_open[at], rows.weight[at], expit)
+        self.drawn_in_ = self.slope_
         self._finish(rows)
         self.shape_ = fit_shape(rows, _cumulative(self._score(rows.matrix, rows.entry)), self.horizon)
 

@@ -68,3 +68,20 @@ def test_unknown_choices_are_refused():
         catalogue.make("direct", transformation="magic").fit(X, y)
     with pytest.raises(ConfigError, match="nuisance 'baseline'"):
         catalogue.make("direct", nuisance="baseline").fit(X, y)
+
+
+@pytest.mark.parametrize("name", ["direct", "additive"])
+def test_fitted_again_on_other_rows_what_was_tuned_is_kept(name, monkeypatch):
+    X, y, _, _ = register(1500)
+    made = catalogue.make(name, n_estimators=60).fit(X, y)
+    rows = canonical_rows(made.columns_, X, y)
+    half = rows.take(np.arange(0, len(rows), 2))
+    with monkeypatch.context() as patch:
+        patch.setattr("models.linear.search", None)  # searching again would call it
+        again, same = made.refitted(half), made.refitted(rows)
+    for copy in (again, same):
+        assert (copy.n_trees_, copy.level_, copy.drawn_in_) == (made.n_trees_, made.level_, made.drawn_in_)
+    p, p_again, p_same = (m.survival(X, [52.0])[:, 0] for m in (made, again, same))
+    assert np.abs(p_same - p).max() < 0.02 < np.abs(p_again - p).max()
+    opened = catalogue.from_files(made.to_files()).refitted(half)
+    assert np.abs(opened.survival(X, [52.0])[:, 0] - p).mean() < 0.05
