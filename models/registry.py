@@ -15,7 +15,6 @@ import json
 import logging
 import os
 import re
-import shutil
 import tempfile
 import threading
 import warnings
@@ -169,13 +168,8 @@ def champion_bundle(uri: str = f"models:/{MODEL}@{CHAMPION}", home: Path | None 
     return open_version(find_version(uri, home), home)
 
 
-def open_version(version: ModelVersion, home: Path | None = None, keep: Path | None = None) -> Bundle:
+def open_version(version: ModelVersion, home: Path | None = None) -> Bundle:
     """Open the bundle of a registered version.
-
-    Parameters
-    ----------
-    keep : Path or None
-        A folder to leave the bundle's files in; they are thrown away when None.
 
     Raises
     ------
@@ -186,11 +180,7 @@ def open_version(version: ModelVersion, home: Path | None = None, keep: Path | N
         (:mod:`models.signing`).
     """
     with tempfile.TemporaryDirectory(prefix="risk52-") as folder:
-        place = download(version, BUNDLE_PATH, Path(folder), home)
-        bundle = open_downloaded(version, place)
-        if keep is not None:
-            shutil.copytree(place, keep, dirs_exist_ok=True)
-    return bundle
+        return open_downloaded(version, download(version, BUNDLE_PATH, Path(folder), home))
 
 
 def open_downloaded(version: ModelVersion, place: Path, trusted: Iterable[PublicKey] | None = None) -> Bundle:

@@ -14,7 +14,7 @@ from risk.errors import StoreError
 from risk.schema import Attribute
 from risk.scoring import NOT_FOR, PURPOSE
 from serving.champion import Champion, InService
-from serving.messages import accepted_attributes, accepted_facts
+from serving.messages import Note, accepted_attributes, accepted_facts
 from serving.settings import Settings
 from serving.start import Behind
 from serving.store.ledger import check_end
@@ -47,6 +47,9 @@ class Readiness(BaseModel):
     checks: list[Check]
     model_version: str | None
     registry: str | None = Field(description="Code of the trouble with the model's source, null when there is none")
+    is_copy: bool = Field(
+        default=False, description="The model is the last good one kept on this machine: its source could not be read"
+    )
 
 
 class UsedFeature(BaseModel):
@@ -78,6 +81,10 @@ class ModelAnswer(BaseModel):
     required: list[str] = Field(description="Without these features it abstains")
     features: list[UsedFeature]
     in_service_since: datetime
+    signed_by: str | None = Field(
+        default=None, description="Name of the trusted key that vouches for it; null when signatures are not asked for"
+    )
+    warnings: list[Note] = Field(default=[], description="What whoever runs the service should see to")
     purpose: str = PURPOSE
     not_for: list[str] = list(NOT_FOR)
     limits: Limits
@@ -115,6 +122,14 @@ class Dictionary(BaseModel):
     facts: list[Word]
 
 
+NOT_VOUCHED_FOR = Note(
+    code="signature-not-asked-for",
+    pointer="",
+    text_da="Ingen offentlig nøgle er angivet i RISK_SIGNING_PUBLIC_KEYS, så det er ikke kontrolleret, hvem der står inde for modellen",
+    text_en="RISK_SIGNING_PUBLIC_KEYS names no public key, so it was not checked who vouches for the model",
+)
+
+
 def running_version() -> Version:
     return Version(risk52=version("risk52"), schema_version=schema.SCHEMA_VERSION)
 
@@ -135,6 +150,7 @@ def readiness(champion: Champion, behind: Behind) -> Readiness:
         checks=checks,
         model_version=None if model is None else model.version,
         registry=champion.trouble,
+        is_copy=champion.is_copy,
     )
 
 
@@ -164,6 +180,8 @@ def about_model(model: InService, settings: Settings) -> ModelAnswer:
         required=meta.get("required", []),
         features=used,
         in_service_since=model.opened_at,
+        signed_by=model.bundle.signed_by,
+        warnings=[] if model.bundle.signed_by else [NOT_VOUCHED_FOR],
         limits=Limits(
             max_body_bytes=settings.max_body_bytes,
             max_cases=settings.max_cases,

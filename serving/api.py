@@ -21,12 +21,13 @@ from risk.errors import StoreError
 from serving import about, description
 from serving.access import Gate
 from serving.answers import CaseAnswer, ScoresAnswer
-from serving.champion import Champion, Source, source_of
+from serving.champion import Champion
 from serving.counting import MEDIA_TYPE, Counts
 from serving.desk import Desk, Limits
 from serving.door import DOCS, Door
 from serving.problems import add_handlers
 from serving.settings import Settings, read_settings
+from serving.sources import Source, source_of
 from serving.start import Behind, open_behind
 from serving.store.ledger import forget_repeats
 
@@ -61,7 +62,7 @@ def create_app(
     """
     settings = settings or read_settings()
     behind = open_behind(settings)
-    champion = Champion(source or source_of(settings.model))
+    champion = Champion(source or source_of(settings.model), settings.registry_seconds)
     counts = Counts()
     desk = Desk(champion, settings, behind, counts, today)
     counts.watch(champion, desk.n_here, desk.is_recording, today)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from serving.champion import Champion
@@ -62,6 +62,14 @@ class _State(Collector):
         model = self._champion.current
         yield GaugeMetricFamily("risk_waiting", "Requests being scored or waiting", value=self._waiting())
         yield GaugeMetricFamily("risk_recording", "1 when the last scores were recorded", value=self._is_recording())
+        yield CounterMetricFamily(
+            "risk_model_swaps", "Models put in service since the start", value=self._champion.n_swaps
+        )
+        yield GaugeMetricFamily("risk_model_is_copy", "1 when the model is the kept copy", value=self._champion.is_copy)
+        trouble = GaugeMetricFamily("risk_model_trouble", "1 for what the model's source failed of", labels=["code"])
+        if self._champion.trouble is not None:
+            trouble.add_metric([self._champion.trouble], 1)
+        yield trouble
         healthy = self._champion.trouble is None
         yield GaugeMetricFamily("risk_registry_up", "1 when the model's source answered", value=healthy)
         info = GaugeMetricFamily("risk_model_info", "The model in service", labels=["version"])

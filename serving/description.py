@@ -136,8 +136,8 @@ def write(path: Path) -> None:
     from tempfile import TemporaryDirectory
 
     from serving.api import create_app
-    from serving.champion import FolderSource
     from serving.settings import read_settings
+    from serving.sources import FolderSource
 
     with TemporaryDirectory() as folder:
         settings = read_settings(environment="development", store=f"sqlite:///{folder}/store.db")

@@ -40,6 +40,8 @@ class Settings(BaseSettings):
         Requests scored at a time, and requests that may wait before the service answers 503.
     refresh_seconds : float
         How often the registry is asked whether the champion has moved; 0 asks only at start.
+    registry_seconds : float
+        How long the registry may take to answer before the service goes on with the model it has.
     web_key : str, optional
         Secret that the forms of the staff's page and its addresses of cases are made with.
     web_contact : str
@@ -72,6 +74,7 @@ class Settings(BaseSettings):
     threads: int = Field(2, ge=1, le=64)
     queue: int = Field(32, ge=1, le=10_000)
     refresh_seconds: float = Field(15.0, ge=0.0, le=86_400.0)
+    registry_seconds: float = Field(8.0, gt=0.0, le=300.0)
     web_key: SecretStr | None = None
     web_contact: str = Field("", max_length=200)
     sign_in_rate: str = "20/minute"

@@ -23,7 +23,7 @@ from risk.scoring import entry_weeks, score
 from risk.snapshot import snapshot_rows
 from serving.api import create_app
 from serving.batch import reasons_of, score_register, write_scores
-from serving.champion import FolderSource
+from serving.sources import FolderSource
 from serving.messages import accepted_attributes, accepted_facts
 from serving.settings import Settings
 

@@ -21,8 +21,8 @@ from risk.register import Register, make_register
 from risk.scoring import entry_weeks
 from risk.snapshot import snapshot_rows
 from serving.api import create_app
-from serving.champion import FolderSource
 from serving.settings import Settings
+from serving.sources import FolderSource
 from serving.store.engine import open_store
 from serving.store.keys import create_key
 

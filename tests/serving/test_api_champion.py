@@ -24,13 +24,14 @@ from risk.reasons import explain
 from risk.register import Register
 from risk.scoring import entry_weeks, score
 from risk.snapshot import snapshot_rows
-from serving.champion import Champion, FolderSource, InService, RegistrySource, source_of
+from serving.champion import Champion, InService
 from serving.description import EXAMPLE
 from serving.settings import read_settings
+from serving.sources import FolderSource, RegistrySource, Source, source_of
 
 
-class Shelf:
-    """A source whose state the test decides."""
+class Shelf(Source):
+    """A source whose state the test decides; it keeps no copy."""
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle, self.number, self.fault = bundle, 1, None
@@ -42,6 +43,11 @@ class Shelf:
 
     def open(self, mark: str) -> Bundle:
         return self.bundle
+
+    def keep(self, mark: str) -> None: ...
+
+    def kept(self) -> tuple[str, Bundle] | None:
+        return None
 
 
 def renewed(bundle: Bundle, **meta: Any) -> Bundle:

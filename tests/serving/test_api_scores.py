@@ -202,7 +202,7 @@ def test_a_case_past_the_horizon_has_no_score(client: TestClient) -> None:
 def test_a_case_that_lacks_what_the_model_needs_gets_a_reason_instead_of_a_score(
     serve: Callable[..., TestClient], wide_bundle: Bundle, tmp_path: Any
 ) -> None:
-    from serving.champion import FolderSource
+    from serving.sources import FolderSource
 
     bundle = Bundle(wide_bundle.learner, None, meta=wide_bundle.meta | {"required": ["weekly_wage", "industry"]})
     client = serve(source=FolderSource(bundle.save(tmp_path / "strict")), refresh_seconds=0)
@@ -291,7 +291,7 @@ def test_a_case_registered_today_is_scored_with_tomorrows_date(client: TestClien
 def test_readers_are_warned_of_a_stale_or_synthetic_model_and_of_numbers_it_never_saw(
     serve: Callable[..., TestClient], wide_bundle: Bundle, tmp_path: Any
 ) -> None:
-    from serving.champion import FolderSource
+    from serving.sources import FolderSource
 
     changed = wide_bundle.meta | {"trained_as_of": "2025-11-01", "ranges": {"weekly_hours": [10.0, 30.0]}}
     source = FolderSource(Bundle(wide_bundle.learner, None, meta=changed).save(tmp_path / "old"))
