@@ -32,7 +32,7 @@ class Duties:
     frame : DataFrame
         One row per open case: ``case_id, office, team, opened_on, duty`` (``first_interview``, ``fast_track``,
         ``follow_up`` or empty), ``due_on``, ``overdue_days``, ``is_due`` (by the Sunday of the week), ``is_planned``,
-        ``contacted_on``, ``exclusion`` (name of the flag or empty), ``milestone``, ``milestone_on``,
+        ``may_be_written`` (the rules accept a follow-up in writing), ``contacted_on``, ``exclusion`` (name of the flag or empty), ``milestone``, ``milestone_on``,
         ``milestone_state`` (``ahead``, ``missed`` or empty) and ``lift``.
     timeliness : DataFrame
         One row per team: ``office, team, n_fell_due`` in the last weeks, ``n_met`` in time, ``has_follow_ups``
@@ -67,6 +67,7 @@ def take_duties(register: Register, as_of: date, policy: Policy) -> Duties:
     timeliness = _timeliness(register, chain, as_of, policy)
     frame = frame.assign(**_next_duty(snapshot, chain, as_of))
     _forget_unrecorded(frame, timeliness, as_of)
+    frame["may_be_written"] = may_be_written(snapshot, rules)
     frame["contacted_on"] = _later(snapshot.known_on["contact"], snapshot.known_on["follow_up_held"])
     frame["exclusion"] = _exclusions(snapshot, policy)
     return Duties(
@@ -122,6 +123,26 @@ def _latest(fact: FactColumn | None, n: int, day: np.datetime64) -> npt.NDArray[
     return out
 
 
+def _accepted(rules: RuleSet) -> npt.NDArray[np.bool_]:
+    """Which kinds of follow-up meet the duty of each visitation category, (categories + 1, kinds); the last: not known."""
+    kinds = schema.fact_attributes()["follow_up_held"].levels
+    categories = schema.fact_attributes()["visitation_category"].levels
+    accepted = np.zeros((len(categories) + 1, len(kinds)), dtype=bool)
+    accepted[:, [kinds.index(k) for k in rules.accepts]] = True
+    for name, rule in rules.by_category.items():
+        if rule.accepts is not None:
+            accepted[categories.index(name)] = [k in rule.accepts for k in kinds]
+    return accepted
+
+
+def may_be_written(snapshot: Snapshot, rules: RuleSet) -> npt.NDArray[np.bool_]:
+    """Whether the rules accept a follow-up in writing for each case, by its category or because it is on standby, (n,)."""
+    written = schema.fact_attributes()["follow_up_held"].levels.index("written")
+    category = snapshot.columns["visitation_category"]
+    row = np.where(np.isnan(category), -1, category).astype(np.int64)
+    return np.asarray(_accepted(rules)[row, written] | (snapshot.columns["standby"] == 1.0))
+
+
 def _held(
     fact: FactColumn | None,
     alive: npt.NDArray[np.bool_],
@@ -133,13 +154,7 @@ def _held(
     """Follow-ups held that meet the duty of their case's category: rows of the cases and days."""
     if fact is None:
         return np.empty(0, dtype=np.int64), np.empty(0, dtype="M8[D]")
-    kinds = schema.fact_attributes()["follow_up_held"].levels
-    categories = schema.fact_attributes()["visitation_category"].levels
-    accepted = np.zeros((len(categories) + 1, len(kinds)), dtype=bool)  # the last row: category not known
-    accepted[:, [kinds.index(k) for k in rules.accepts]] = True
-    for name, rule in rules.by_category.items():
-        if rule.accepts is not None:
-            accepted[categories.index(name)] = [k in rule.accepts for k in kinds]
+    accepted = _accepted(rules)
     position = fact.position
     # On standby the doctor or hospital is asked instead of the person: any kind of follow-up meets the duty.
     meets = on_standby[position] | accepted[category[position], fact.values.astype(np.int64)]

@@ -6,6 +6,7 @@ from typing import Any
 
 from risk.priority import SECTIONS
 from serving.language import Speaker
+from serving.ordering import order_lines
 from serving.worklist import Lists
 
 LEAST_SHOWN = 5
@@ -76,6 +77,8 @@ def team_lines(team: Any, lists: Lists, speaker: Speaker) -> list[str]:
         out.append(say("lines.places", capacity=whole, unit=unit, risk_places=team.risk_places))
     else:
         out.append(say("lines.no_capacity", horizon=work.horizon_weeks))
+    if capacity.unit == "hours" and team.n_duty:
+        out.append(say("lines.duty_hours", hours=speaker.number(team.duty_minutes / 60, 1)))
     if team.shortfall and team.capacity:
         out.append(say("lines.shortfall", shortfall=team.shortfall))
     if rules.first_weeks is not None:
@@ -119,12 +122,7 @@ def _account_lines(team: Any, lists: Lists, speaker: Speaker) -> list[str]:
         out.append(say("lines.excluded_due", n_excluded_due=team.n_excluded_due))
     if team.n_audit:
         out.append(say("lines.audit", n_audit=team.n_audit))
-    if team.risk_places:
-        out.append(say("lines.first_until", week=speaker.number(policy.order.first_until_week)))
-    lifts = sorted({m.lift for m in policy.milestones if m.lift})
-    if lifts:
-        out.append(say("lines.lift", lift=" / ".join(speaker.number(100 * v, 0) for v in lifts)))
-    return out
+    return out + order_lines(team, lists.worklist, speaker)
 
 
 def small_hidden(n: int, speaker: Speaker) -> str:

@@ -10,8 +10,10 @@ from typing import Any
 from risk.duties import take_duties
 from risk.errors import OutputError
 from risk.files import whole_folder
+from risk.outlook import take_outlook
 from risk.policy import Policy
 from risk.priority import LastWeek, prioritise
+from risk.rates import Rates, read_rates
 from risk.reasons import explain
 from risk.register import Register
 from risk.scoring import ScoringModel, score
@@ -35,17 +37,24 @@ from serving.worklist import (
 
 
 def make_lists(
-    register: Register, as_of: date, model: ScoringModel, policy: Policy, last_week: LastWeek | None = None
+    register: Register,
+    as_of: date,
+    model: ScoringModel,
+    policy: Policy,
+    last_week: LastWeek | None = None,
+    rates: Rates | None = None,
 ) -> Lists:
     """Score, find duties, prioritise and explain: the lists of the week that ``as_of`` lies in.
 
     Raises
     ------
     AsOfError, TooFewCasesError, ConfigError
-        See :func:`risk.duties.take_duties` and :func:`risk.priority.prioritise`.
+        See :func:`risk.duties.take_duties`, :func:`risk.outlook.take_outlook` and :func:`risk.priority.prioritise`.
     """
     duties = take_duties(register, as_of, policy)
-    worklist = prioritise(score(register, as_of, model), duties, policy, last_week)
+    scores = score(register, as_of, model)
+    outlook = take_outlook(register, as_of, scores, model, policy, rates or read_rates())
+    worklist = prioritise(scores, duties, policy, last_week, outlook=outlook)
     listed = worklist.rows.loc[worklist.rows["status"] == "scored", "case_id"].tolist()
     reasons = explain(register, as_of, model, listed, N_REASONS) if listed else {}
     return Lists(worklist, duties, reasons, register)

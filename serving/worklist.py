@@ -19,6 +19,7 @@ from risk.reasons import Reason
 from risk.register import Register
 from risk.scoring import NOT_FOR, PURPOSE
 from serving.language import Speaker
+from serving.ordering import section_words
 
 FORMAT = 1
 N_REASONS = 3
@@ -40,7 +41,7 @@ class Column:
     """One column of the list: its kind decides how a file writes it; ``width`` is in characters."""
 
     name: str
-    kind: Literal["text", "whole", "decimal", "share", "day"]
+    kind: Literal["text", "whole", "decimal", "share", "amount", "day"]
     width: int
 
 
@@ -60,6 +61,8 @@ COLUMNS = (
     Column("frequency", "text", 19),
     Column("base_rate", "share", 10),
     Column("band", "text", 8),
+    Column("p_close", "share", 10),
+    Column("cost", "amount", 10),
     Column("reason_1", "text", 40),
     Column("reason_2", "text", 40),
     Column("reason_3", "text", 40),
@@ -92,7 +95,7 @@ def rows_in_words(lists: Lists, speaker: Speaker) -> pd.DataFrame:
             "week": rows["week"],
             "office": rows["office"],
             "team": rows["team"],
-            "section": _coded(rows["section"], "section_short", speaker, horizon),
+            "section": _sections(rows["section"], work, speaker),
             "rank": rows["rank"],
             "case_id": rows["case_id"],
             "opened_on": rows["opened_on"],
@@ -104,6 +107,8 @@ def rows_in_words(lists: Lists, speaker: Speaker) -> pd.DataFrame:
             "frequency": speaker.frequencies(p.to_numpy()),
             "base_rate": rows["base_rate"],
             "band": _coded(rows["band"], "band", speaker, horizon),
+            "p_close": rows["p_close_4w"],
+            "cost": rows["cost_ahead"],
             **{f"reason_{k + 1}": [r[k] if k < len(r) else "" for r in reasons] for k in range(N_REASONS)},
             "milestone": milestone,
             "milestone_on": rows["milestone_on"],
@@ -115,6 +120,11 @@ def rows_in_words(lists: Lists, speaker: Speaker) -> pd.DataFrame:
 
 def _coded(codes: pd.Series, part: str, speaker: Speaker, horizon: int) -> list[str]:
     words = {c: speaker.say(f"{part}.{c}", horizon=horizon) if c else "" for c in codes.unique()}
+    return [words[c] for c in codes]
+
+
+def _sections(codes: pd.Series, work: Worklist, speaker: Speaker) -> list[str]:
+    words = {c: section_words("section_short", c, work, speaker) for c in codes.unique()}
     return [words[c] for c in codes]
 
 
@@ -139,7 +149,8 @@ def reason_in_words(reason: Reason, speaker: Speaker) -> str:
 def _notes(rows: pd.DataFrame, speaker: Speaker, horizon: int) -> list[str]:
     """What a reader must know of a row beside its numbers."""
     out = []
-    for status, exclusion, missing in zip(rows["status"], rows["exclusion"], rows["abstain_reason"], strict=True):
+    each = ("status", "exclusion", "abstain_reason", "is_closing", "p_close_4w")
+    for status, exclusion, missing, is_closing, p_close in zip(*(rows[c] for c in each), strict=True):
         if exclusion:
             known = exclusion in ("objection", "standby")
             out.append(speaker.say(f"note.{exclusion if known else 'excluded'}"))
@@ -147,6 +158,8 @@ def _notes(rows: pd.DataFrame, speaker: Speaker, horizon: int) -> list[str]:
             out.append(speaker.say("note.past_horizon", horizon=horizon))
         elif status == "abstained":
             out.append(speaker.say("note.no_score", missing=_feature_labels(missing, speaker)))
+        elif is_closing:
+            out.append(speaker.say("note.closing", frequency=speaker.frequency(p_close)))
         else:
             out.append("")
     return out
@@ -174,7 +187,7 @@ def content(lists: Lists, speaker: Speaker) -> dict[str, Any]:
     """Everything the lists say, as plain values; equal content gives an equal hash, and nothing of it is a clock time."""
     work, register = lists.worklist, lists.register
     reasons = [
-        [vars(r) for r in lists.reasons.get(c, [])[:N_REASONS]] if s == "scored" else []
+        [r.as_dict() for r in lists.reasons.get(c, [])[:N_REASONS]] if s == "scored" else []
         for c, s in zip(work.rows["case_id"], work.rows["status"], strict=True)
     ]
     rows = _plain(work.rows)
@@ -198,6 +211,14 @@ def content(lists: Lists, speaker: Speaker) -> dict[str, Any]:
         "model_version": work.model_version,
         "rules": lists.duties.rules.name,
         "policy": work.policy.model_dump(mode="json"),
+        "rates": {
+            "version": work.outlook.rates_version,
+            "currency": work.outlook.currency,
+            "carried": list(work.outlook.carried),
+            "carried_from": work.outlook.carried_from,
+        }
+        if work.policy.order.needs_cost
+        else None,
         "teams": _plain(work.teams),
         "rows": rows,
         "left": _plain(work.left),

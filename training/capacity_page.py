@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from risk.capacity.plausible import COPENHAGEN_NORM, COPENHAGEN_SOURCE, COPENHAGEN_TIMELINESS
+from risk.capacity.plausible import (
+    COPENHAGEN_NORM,
+    COPENHAGEN_SOURCE,
+    COPENHAGEN_TIMELINESS,
+    WRITTEN_MINUTES,
+    AtNinety,
+)
 from risk.capacity.results import Measure
 from risk.capacity.start import NEVER_DUE
 from risk.files import whole_folder
@@ -91,7 +97,7 @@ def _minutes(n: AtNorm) -> str:
 
 def findings(found: Study) -> list[str]:
     """What the table says, in sentences."""
-    minutes = found.policy.capacity.duty_minutes
+    minutes = found.policy.capacity.minutes.follow_up
     kept = [n.result.norm for n in found.norms if n.result.timeliness.value >= COPENHAGEN_TIMELINESS[0]]
     lost = [n for n in found.norms if n.result.timeliness.value < COPENHAGEN_TIMELINESS[0]]
     out = []
@@ -171,7 +177,7 @@ def _copenhagen(found: Study) -> str:
         f"{COPENHAGEN_SOURCE}, with {COPENHAGEN_NORM} cases a worker. The simulation with {COPENHAGEN_NORM} cases gives "
         + "; ".join(
             f"{'nothing to count' if math.isnan(a.timeliness) else f'{100 * a.timeliness:.0f} %'} under the rule set "
-            f"{a.rules.name} ({a.asked:.1f} follow-ups a worker and week asked for, {a.fits:.1f} fit into {found.hours:g} hours"
+            f"{a.rules.name} ({a.asked:.1f} follow-ups a worker and week asked for, {a.asked_hours:.1f} hours of {a.hours:g}; {_written(a)}"
             f"{', an office setting nobody checked against the law' if a.rules.basis == 'office' else ''})"
             for a in found.ninety
         )
@@ -186,7 +192,7 @@ def _copenhagen(found: Study) -> str:
     elif not math.isnan(then.timeliness):
         why = (
             "more follow-ups are asked for than fit"
-            if then.asked > then.fits
+            if then.asked_hours > then.hours
             else "almost as many are asked for as fit"
         )
         said.append(
@@ -196,6 +202,13 @@ def _copenhagen(found: Study) -> str:
             "How long Copenhagen's talks were, and which share of its cases needed them every four weeks, is not known to us."
         )
     return " ".join(said)
+
+
+def _written(a: AtNinety) -> str:
+    """What shorter follow-ups in writing would change."""
+    if math.isnan(a.timeliness_written):
+        return "nothing to shorten"
+    return f"{100 * a.timeliness_written:.0f} % if what may be held in writing took {WRITTEN_MINUTES} minutes"
 
 
 def in_words(found: Study) -> str:
@@ -303,10 +316,7 @@ def as_facts(found: Study) -> dict[str, Any]:
             "has_duties": any(bool((s.due_week < NEVER_DUE).any()) for s in found.starts),
             "norms": [asdict(n) for n in found.norms],
             "own_weeks": asdict(found.own),
-            "copenhagen": [
-                {"rules": a.rules.name, "asked": a.asked, "fits": a.fits, "timeliness": a.timeliness}
-                for a in found.ninety
-            ],
+            "copenhagen": [asdict(a) | {"rules": a.rules.name} for a in found.ninety],
             "passed_by_curves_of_open_cases": found.passed_by_curves,
             "findings": findings(found),
             "plausibility": believable(found),

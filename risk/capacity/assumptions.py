@@ -38,6 +38,8 @@ def assumptions(
     n_came, weeks = sum(len(s.came_week) for s in starts), starts[0].cycle_weeks
     n_unscored = sum(s.n_unscored for s in starts)
     many = _repeats(starts)
+    minutes = capacity.minutes
+    written = sum(int(s.may_be_written[: s.n_open].sum()) for s in starts) / n_open
     out = [
         Assumption(
             "workers",
@@ -51,9 +53,12 @@ def assumptions(
             "given on the command line" if hours is not None else f"{mine}, capacity.per_worker: an office setting",
         ),
         Assumption(
-            "minutes of a follow-up", f"{capacity.duty_minutes}, the same at every norm", f"{mine}, an office setting"
+            "minutes of a follow-up",
+            f"{minutes.first_interview} the first, {minutes.follow_up} a later one, at most {minutes.written} where the rules "
+            f"accept it in writing ({100 * written:.0f} % of the open cases); the same at every norm",
+            f"{mine}, office settings; that what may be written is written is {OURS}",
         ),
-        Assumption("minutes of a talk beyond duties", f"{capacity.risk_minutes}", f"{mine}, an office setting"),
+        Assumption("minutes of a talk beyond duties", f"{minutes.risk}", f"{mine}, an office setting"),
         Assumption(
             "follow-up rules",
             f"{rules.name}: "

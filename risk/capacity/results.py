@@ -80,9 +80,9 @@ class NormResult:
 
 
 def hours_per_worker(policy: Policy) -> float:
-    """Hours of talks a worker holds in a week, by the policy's capacity."""
+    """Hours of talks a worker holds in a week, by the policy's capacity; a place is as long as a follow-up."""
     capacity = policy.capacity
-    return capacity.per_worker * (1.0 if capacity.unit == "hours" else capacity.duty_minutes / 60)
+    return capacity.per_worker * (1.0 if capacity.unit == "hours" else capacity.minutes.follow_up / 60)
 
 
 def work_of(start: TeamStart, norm: float, policy: Policy, hours: float, *, is_overdue_last: bool = False) -> Work:
@@ -99,8 +99,7 @@ def work_of(start: TeamStart, norm: float, policy: Policy, hours: float, *, is_o
         raise ConfigError(f"{hours:g} hours of talks per worker cannot be simulated; give a number above 0")
     return Work(
         hours=start.n_open / norm * hours,
-        duty_minutes=policy.capacity.duty_minutes,
-        risk_minutes=policy.capacity.risk_minutes,
+        minutes=policy.capacity.minutes,
         reserve=policy.capacity.reserve,
         cool_down_weeks=-(-policy.order.cool_down_days // DAYS_PER_WEEK),
         first_until_week=policy.order.first_until_week,
@@ -141,8 +140,8 @@ def outcome_at(
 
 def result(week: Week, norm: float, n_workers: float, policy: Policy, hours: float, effect: float) -> NormResult:
     """Turn an account into shares, hours and ranges."""
-    duty = week.held * (policy.capacity.duty_minutes / 60) / n_workers
-    risk = week.extra * (policy.capacity.risk_minutes / 60) / n_workers
+    duty = week.duty_minutes / 60 / n_workers
+    risk = week.extra * (policy.capacity.minutes.risk / 60) / n_workers
     counted, met = week.counted.sum(axis=0), week.met.sum(axis=0)
     weekly = share(week.met, week.counted)
     with np.errstate(invalid="ignore"):
@@ -189,7 +188,7 @@ def longest_talk(
     hours: float,
     at_least: float,
 ) -> int | None:
-    """The most minutes a follow-up may take (5 to 240, to the minute) for mean timeliness to stay at ``at_least``.
+    """The most minutes a follow-up of any kind may take (5 to 240, to the minute) for mean timeliness to stay at ``at_least``.
 
     This is what a rise in caseload costs when timeliness is kept at any price. None when five minutes are too many, or
     nothing falls due.
@@ -197,9 +196,7 @@ def longest_talk(
     low, high = 4, 240
     while low < high:
         middle = (low + high + 1) // 2
-        policy_at = policy.model_copy(
-            update={"capacity": policy.capacity.model_copy(update={"duty_minutes": middle, "unit": "hours"})}
-        )
+        policy_at = with_minutes(policy, first_interview=middle, follow_up=middle, written=middle)
         accounts = [simulate(s, d, work_of(s, norm, policy_at, hours)) for s, d in zip(starts, draws, strict=True)]
         both = summed(accounts)
         kept = float(share(both.met.sum(), both.counted.sum()))
@@ -207,6 +204,13 @@ def longest_talk(
             return None
         low, high = (middle, high) if kept >= at_least else (low, middle - 1)
     return low if low >= 5 else None
+
+
+def with_minutes(policy: Policy, **minutes: int) -> Policy:
+    """The same policy with other lengths of talks."""
+    capacity = policy.capacity
+    changed = capacity.minutes.model_copy(update=minutes)
+    return policy.model_copy(update={"capacity": capacity.model_copy(update={"minutes": changed})})
 
 
 def first_runs(draws: Draws, n_runs: int) -> Draws:
@@ -218,10 +222,16 @@ def first_runs(draws: Draws, n_runs: int) -> Draws:
     )  # fmt: skip
 
 
-def asked_per_worker(starts: Sequence[TeamStart], norm: float) -> float:
-    """Follow-ups the rules ask of a worker in a week when none is late and every open case has its turn."""
-    per_week = sum(float((1.0 / s.repeat_weeks[: s.n_open])[s.due_week[: s.n_open] < NEVER_DUE].sum()) for s in starts)
-    return norm * per_week / sum(s.n_open for s in starts)
+def asked_per_worker(starts: Sequence[TeamStart], norm: float, work: Work) -> tuple[float, float]:
+    """Follow-ups the rules ask of a worker in a week when none is late and every open case has its turn; their hours."""
+    n, hours = 0.0, 0.0
+    for s in starts:
+        here = s.due_week[: s.n_open] < NEVER_DUE
+        often = (1.0 / s.repeat_weeks[: s.n_open])[here]
+        takes = work.of_duties(np.zeros(len(often), dtype=bool), s.may_be_written[: s.n_open][here])
+        n, hours = n + float(often.sum()), hours + float(often @ takes) / 60
+    per_worker = norm / sum(s.n_open for s in starts)
+    return n * per_worker, hours * per_worker
 
 
 def _percentile(values: Floats, q: float) -> float:

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from risk.capacity.start import NEVER_DUE, NEVER_TALKED, Ints, TeamStart
-from risk.priority import draw_seed
+from risk.places import draw_seed
+from risk.policy import Minutes
 from risk.weeks import DAYS_PER_WEEK, Floats
 
 REACH_WEEK = 13  # the broad assessment falls due after three months: DUKH, Sygedagpenge; week 13 in Slagelse
@@ -31,8 +32,8 @@ class Work:
     ----------
     hours : float
         Hours of talks the team has in a week.
-    duty_minutes, risk_minutes : int
-        What a statutory follow-up and a talk beyond duties take.
+    minutes : Minutes
+        What each kind of follow-up and a talk beyond duties take.
     reserve : int
         Talks beyond duties for which time is kept even when duties fill the week.
     cool_down_weeks : int
@@ -44,24 +45,27 @@ class Work:
     """
 
     hours: float
-    duty_minutes: int
-    risk_minutes: int
+    minutes: Minutes
     reserve: int = 0
     cool_down_weeks: int = 2
     first_until_week: float = np.inf
     is_overdue_last: bool = False
 
-    def duties_at_most(self, minutes: Floats) -> Ints:
-        """Follow-ups that fit into so many minutes, (n,); a talk is held whole or not at all."""
-        return _whole((minutes - self.reserve * self.risk_minutes) / self.duty_minutes)
+    @property
+    def reserved(self) -> int:
+        """Minutes kept for talks beyond duties."""
+        return self.reserve * self.minutes.risk
+
+    def of_duties(self, is_first: npt.NDArray[np.bool_], may_be_written: npt.NDArray[np.bool_]) -> Floats:
+        """Minutes of follow-ups, (n,): the first of a case, or a later one; in writing where the rules accept that."""
+        m = self.minutes
+        talk = np.where(is_first, m.first_interview, m.follow_up)
+        return np.where(may_be_written, np.minimum(talk, m.written), talk).astype(np.float64)
 
     def kept_over(self, minutes: Floats) -> Floats:
         """What is kept of the minutes left at the end of a week, (n,): a rest too short for a talk goes into the next."""
-        return np.where(minutes < max(self.duty_minutes, self.risk_minutes), minutes, 0.0)
-
-
-def _whole(talks: Floats) -> Ints:
-    return np.maximum(np.floor(talks + 1e-9), 0.0).astype(np.int64)
+        longest = max(self.minutes.first_interview, self.minutes.follow_up, self.minutes.risk)
+        return np.where(minutes < longest, minutes, 0.0)
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ class Week:
     due_start, fell_due, held, dropped, backlog : follow-ups waiting at the start, newly due, held, no longer needed as
         the case closed, and waiting at the end
     counted, met : follow-ups due this week that could be met in time, and those that were
-    weeks_late : weeks the held ones were late, summed
+    weeks_late : weeks the held ones were late, summed; ``duty_minutes`` what they took
     extra : talks beyond duties held
     passed : cases that passed the horizon, and ``past`` those running past it at the end
     high : recent high-risk cases that came to week 13 still open; ``high_talked`` of them had any talk by then,
@@ -113,6 +117,7 @@ class Week:
     counted: Ints
     met: Ints
     weeks_late: Ints
+    duty_minutes: Ints
     extra: Ints
     passed: Ints
     past: Ints
@@ -173,6 +178,7 @@ class _Cases:
     came: Ints
     left: Floats  # cumulative hazard still to go until it closes
     due: Ints
+    is_first: npt.NDArray[np.bool_]  # whether its next follow-up is the first of the case
     is_counted: npt.NDArray[np.bool_]  # whether its next follow-up can be met in time
     talked: Ints
     has_talked: npt.NDArray[np.bool_]
@@ -223,6 +229,7 @@ def _entering(
         came=begins,
         left=until[chosen],
         due=due,
+        is_first=start.is_first[row],
         # What fell due before the case came, or before today, nobody here can meet in time.
         is_counted=due >= begins,
         talked=start.talked_week[row],
@@ -235,12 +242,18 @@ def _per_run(run: Ints, n_runs: int, weights: Floats | None = None) -> Ints:
     return np.bincount(run, weights, minlength=n_runs).astype(np.int64)
 
 
-def _first_of_each_run(run: Ints, n_places: Ints, key: Ints) -> npt.NDArray[np.int64]:
-    """Positions of the entries that get a place: in each run the first so many by a key in 0 ... 2**32 - 1."""
+def _as_far_as(run: Ints, minutes: Floats, takes: Floats, key: Ints) -> npt.NDArray[np.int64]:
+    """Positions of the talks held: in each run by a key in 0 ... 2**32 - 1, up to the first that no longer fits.
+
+    Parameters
+    ----------
+    minutes : (runs,) there are
+    takes : (n,) each talk; it is held whole or not at all
+    """
     order = np.argsort((run << 32) | key, kind="stable")
-    in_order = run[order]
-    begins = np.concatenate([[0], np.cumsum(np.bincount(run, minlength=len(n_places)))])
-    return order[np.arange(len(order)) - begins[in_order] < n_places[in_order]]
+    in_order, until = run[order], np.concatenate([[0.0], np.cumsum(takes[order])])
+    begins = np.searchsorted(in_order, np.arange(len(minutes)))
+    return order[until[1:] - until[begins[in_order]] <= minutes[in_order] + 1e-6]
 
 
 def _by_due(due: Ints, age: Floats, goes_last: npt.NDArray[np.bool_]) -> Ints:
@@ -264,28 +277,31 @@ def _talks(start: TeamStart, cases: _Cases, work: Work, week: int, minutes: Floa
     due = np.flatnonzero(is_due)
     goes_last = (cases.due[due] < week) & work.is_overdue_last
     key = _by_due(cases.due[due], age[due], goes_last)
-    held = due[_first_of_each_run(cases.run[due], work.duties_at_most(minutes), key)]
+    takes = work.of_duties(cases.is_first[due], start.may_be_written[cases.row[due]])
+    chosen = _as_far_as(cases.run[due], minutes - work.reserved, takes, key)
+    held, taken = due[chosen], _per_run(cases.run[due[chosen]], n_runs, takes[chosen])
     now = due[cases.is_counted[due] & (cases.due[due] == week)]
     met = held[cases.is_counted[held] & (cases.due[held] == week)]
     # A case that comes with a follow-up already overdue brings it along as newly due.
     just_came = (cases.came[due] == week) & (cases.row[due] >= start.n_open)
     newly = due[(cases.due[due] == week) | ((cases.due[due] < week) & just_came)]
     n_held = _per_run(cases.run[held], n_runs)
-    left = minutes - n_held * work.duty_minutes
+    left = minutes - taken
     told = {
         "fell_due": _per_run(cases.run[newly], n_runs),
         "counted": _per_run(cases.run[now], n_runs),
         "met": _per_run(cases.run[met], n_runs),
         "held": n_held,
         "weeks_late": _per_run(cases.run[held], n_runs, (week - cases.due[held]).astype(np.float64)),
+        "duty_minutes": taken,
     }
     cases.due[held] = week + start.repeat_weeks[cases.row[held]]
-    cases.is_counted[held] = True
-    called = _called(start, cases, work, week, _whole(left / work.risk_minutes), ~is_due, age)
+    cases.is_counted[held], cases.is_first[held] = True, False
+    called = _called(start, cases, work, week, left, ~is_due, age)
     cases.talked[held], cases.talked[called] = week, week
     cases.has_talked[held], cases.has_talked[called], cases.has_extra[called] = True, True, True
     n_called = _per_run(cases.run[called], n_runs)
-    return told | {"extra": n_called}, left - n_called * work.risk_minutes
+    return told | {"extra": n_called}, left - n_called * work.minutes.risk
 
 
 def _called(
@@ -293,21 +309,22 @@ def _called(
     cases: _Cases,
     work: Work,
     week: int,
-    places: Ints,
+    minutes: Floats,
     is_free: npt.NDArray[np.bool_],
     age: Floats,
 ) -> npt.NDArray[np.int64]:
     """Positions of the cases called for risk: scored, not excluded, not talked to of late, highest chance first."""
-    if not places.any():
+    has_time = minutes + 1e-6 >= work.minutes.risk
+    if not has_time.any():
         return np.empty(0, dtype=np.int64)
     rested = (cases.talked == NEVER_TALKED) | (week - cases.talked >= work.cool_down_weeks)
     can = is_free & rested & start.may_be_called[cases.row] & (age < start.curves.horizon_weeks)
-    waiting = np.flatnonzero(can & (places > 0)[cases.run])
+    waiting = np.flatnonzero(can & has_time[cases.run])
     row = cases.row[waiting]
     hazard_left = start.curves.to_horizon[row] - start.curves.steps[row, week - cases.came[waiting]]
-    return waiting[
-        _first_of_each_run(cases.run[waiting], places, _by_risk(hazard_left, age[waiting] > work.first_until_week))
-    ]
+    key = _by_risk(hazard_left, age[waiting] > work.first_until_week)
+    takes = np.full(len(waiting), float(work.minutes.risk))
+    return waiting[_as_far_as(cases.run[waiting], minutes, takes, key)]
 
 
 def _closings(start: TeamStart, cases: _Cases, effect: float, week: int, n_runs: int) -> tuple[_Cases, dict[str, Ints]]:

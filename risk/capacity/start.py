@@ -12,7 +12,7 @@ import pandas as pd
 
 from risk import schema
 from risk.curves import Curves, weekly_curves
-from risk.duties import Duties, take_duties
+from risk.duties import Duties, may_be_written, take_duties
 from risk.errors import ConfigError, TooFewCasesError
 from risk.policy import Policy, RuleSet
 from risk.register import Register
@@ -41,6 +41,10 @@ class TeamStart:
         (n,) open cases from today, recent cases from the day after their registration.
     repeat_weeks : (n,) int
         Weeks from one follow-up to the next.
+    is_first : (n,) bool
+        Whether the next follow-up is the first of the case.
+    may_be_written : (n,) bool
+        Whether the rules accept a follow-up in writing.
     may_be_called : (n,) bool
         Has a score and is under no exclusion: can be called for risk.
     is_high : (n,) bool
@@ -68,6 +72,8 @@ class TeamStart:
     n_open: int
     curves: Curves
     repeat_weeks: Ints
+    is_first: Bools
+    may_be_written: Bools
     may_be_called: Bools
     is_high: Bools
     due_week: Ints
@@ -158,6 +164,8 @@ def _team_start(
         team=team,
         n_open=n_open,
         curves=curves,
+        is_first=table["is_first"].to_numpy(dtype=bool),
+        may_be_written=table["may_be_written"].to_numpy(dtype=bool),
         may_be_called=table["may_be_called"].to_numpy(dtype=bool),
         is_high=table["is_high"].to_numpy(dtype=bool),
         came_week=table["came_week"].to_numpy()[n_open:].astype(np.int64),
@@ -187,6 +195,8 @@ def _open_table(duties: Duties, now: Snapshot, curves: Curves, as_of: date) -> p
     return pd.DataFrame(
         {
             "repeat_weeks": _repeat_weeks(now, duties.rules),
+            "is_first": duties.frame["duty"].isin(["first_interview", "fast_track"]).to_numpy(),
+            "may_be_written": duties.frame["may_be_written"].to_numpy(),
             "may_be_called": curves.is_scored & (duties.frame["exclusion"] == "").to_numpy(),
             "is_high": False,
             "due_week": due,
@@ -218,6 +228,8 @@ def _new_table(
     return pd.DataFrame(
         {
             "repeat_weeks": _repeat_weeks(known_now, rules),
+            "is_first": True,
+            "may_be_written": may_be_written(known_now, rules),
             "may_be_called": curves.is_scored & ~excluded,
             "is_high": curves.is_scored & _highest(curves.p_exceed, policy.bands.most_share),
             "due_week": first,

@@ -14,6 +14,7 @@ import pandas as pd
 
 from risk.priority import SECTIONS
 from serving.language import Speaker, share_of_100
+from serving.ordering import cost_words, section_words
 from serving.sentences import OVERVIEW, about_lines, fact_lines, overview_cells, review_line, team_lines, title
 from serving.worklist import ARROWS, N_REASONS, Lists, team_names
 
@@ -23,7 +24,9 @@ _HEAD_CLASS = {"case_id": "case"}
 
 @cache
 def _templates() -> jinja2.Environment:
-    found = {f.name: f.read_text("utf-8") for f in resources.files("serving").joinpath("pages").iterdir() if f.is_file()}
+    found = {
+        f.name: f.read_text("utf-8") for f in resources.files("serving").joinpath("pages").iterdir() if f.is_file()
+    }
     return jinja2.Environment(
         loader=jinja2.DictLoader(found), autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined
     )
@@ -122,7 +125,7 @@ def _team_section(
     for code in SECTIONS:
         mine = [c for c in cells if c["section"] == code]
         if mine:
-            words = [say(f"{part}.{code}", horizon=work.horizon_weeks) for part in ("section", "section_why")]
+            words = [section_words(part, code, work, speaker) for part in ("section", "section_why")]
             parts.append({"code": code, "name": words[0], "why": words[1], "rows": mine})
     left = work.left[(work.left["office"] == team.office) & (work.left["team"] == team.team)]
     heads = [(_HEAD_CLASS.get(h, h), say(f"page_column.{h}", horizon=work.horizon_weeks)) for h in _HEADS]
@@ -171,6 +174,7 @@ def _cells(lists: Lists, words: pd.DataFrame, speaker: Speaker) -> list[dict[str
                 "frequency": text.frequency,
                 "band": text.band,
                 "same_age": _same_age(row.base_rate, speaker),
+                "cost": cost_words(float(row.cost_ahead), work, speaker),  # type: ignore[arg-type]
                 "note": text.note,
                 "reasons": [
                     (

@@ -52,7 +52,7 @@ def _cell(value: object, column: Column, speaker: Speaker) -> str:
     if column.kind == "day":
         assert isinstance(value, date)
         return speaker.day(value)
-    if column.kind in ("decimal", "share"):
-        decimals = 1 if column.kind == "decimal" else 4
+    if column.kind in ("decimal", "share", "amount"):
+        decimals = {"decimal": 1, "share": 4, "amount": 0}[column.kind]
         return f"{value:.{decimals}f}".replace(".", ",")
     return str(value) if column.kind == "whole" else harmless(str(value))

@@ -17,9 +17,8 @@ from serving.sentences import OVERVIEW, about_lines, fact_lines, overview_cells,
 from serving.worklist import COLUMNS, Column, Lists, team_names
 
 # Narrower than the CSV, so that a sheet can be read on paper: the reasons share a cell, and what the CSV adds is left out.
-_LEFT_OUT = ("week", "office", "team", "opened_on", "base_rate", "reason_2", "reason_3", "milestone_on")
+_LEFT_OUT = ("week", "office", "team", "opened_on", "base_rate", "p_close", "reason_2", "reason_3", "milestone_on")
 _REASONS = Column("reasons", "text", 52)
-_ON_SHEET = tuple(_REASONS if c.name == "reason_1" else c for c in COLUMNS if c.name not in _LEFT_OUT)
 _LINE_POINTS = 13
 _HEADER_ROW = 3
 
@@ -46,6 +45,12 @@ def write_workbook(lists: Lists, rows: pd.DataFrame, revision: int, path: Path, 
         for sheet, name, team in zip(sheets[1:], names, work.teams.itertuples(), strict=True):
             mine = place.get((team.office, team.team), rows.iloc[:0])
             _team_sheet(book.add_worksheet(sheet), name, team, mine, lists, speaker, formats)
+
+
+def _on_sheet(lists: Lists) -> tuple[Column, ...]:
+    """The columns of a sheet: the cost only where the policy orders by it."""
+    left_out = _LEFT_OUT if lists.worklist.policy.order.needs_cost else (*_LEFT_OUT, "cost")
+    return tuple(_REASONS if c.name == "reason_1" else c for c in COLUMNS if c.name not in left_out)
 
 
 def sheet_names(names: Sequence[str]) -> list[str]:
@@ -83,6 +88,7 @@ def _formats(book: Any, speaker: Speaker) -> dict[str, Any]:
         "whole": book.add_format({**cell, "num_format": "0;-0;", "align": "center"}),
         "decimal": book.add_format({**cell, "num_format": "0.0", "align": "right"}),
         "share": book.add_format({**cell, "num_format": "0%", "align": "right"}),
+        "amount": book.add_format({**cell, "num_format": "#,##0", "align": "right"}),
         "day": book.add_format({**cell, "num_format": day, "align": "left"}),
         "number": book.add_format({"align": "right", "border": 1, "border_color": "#D0D5D9"}),
         "cell": book.add_format({"border": 1, "border_color": "#D0D5D9"}),
@@ -138,15 +144,16 @@ def _team_sheet(
     mark = f" · {speaker.say('list.synthetic')}" if lists.register.is_synthetic else ""
     sheet.write_string(0, 0, f"{name} · {title(lists, speaker)}{mark}", formats["name"])
     sheet.write_string(1, 0, speaker.say("list.purpose"), formats["plain"])
-    for k, column in enumerate(_ON_SHEET):
+    columns = _on_sheet(lists)
+    for k, column in enumerate(columns):
         sheet.set_column(k, k, column.width)
         sheet.write_string(_HEADER_ROW, k, speaker.say(f"column.{column.name}", horizon=horizon), formats["head"])
         _write_column(sheet, k, column.kind, rows[column.name].tolist(), formats[column.kind])
     sheet.set_row(_HEADER_ROW, 2 * _LINE_POINTS + 4)
-    for i, n_lines in enumerate(_lines_needed(rows), start=_HEADER_ROW + 1):
+    for i, n_lines in enumerate(_lines_needed(rows, columns), start=_HEADER_ROW + 1):
         sheet.set_row(i, n_lines * _LINE_POINTS + 3)
     last = _HEADER_ROW + max(len(rows), 1)
-    sheet.autofilter(_HEADER_ROW, 0, last, len(_ON_SHEET) - 1)
+    sheet.autofilter(_HEADER_ROW, 0, last, len(columns) - 1)
     sheet.freeze_panes(_HEADER_ROW + 1, 3)
     sheet.repeat_rows(_HEADER_ROW)
     for k, text in enumerate(_team_notes(lists, team, speaker)):
@@ -159,10 +166,10 @@ def _joined_reasons(rows: pd.DataFrame) -> list[str]:
     return ["\n".join(r for r in reasons if r) for reasons in three]
 
 
-def _lines_needed(rows: pd.DataFrame) -> list[int]:
+def _lines_needed(rows: pd.DataFrame, columns: Sequence[Column]) -> list[int]:
     """Lines of the tallest cell of each row: Excel does not always make room for wrapped text by itself."""
     needed = [1] * len(rows)
-    for column in _ON_SHEET:
+    for column in columns:
         if column.kind == "text":
             room = round(1.15 * column.width)  # letters are narrower than the digits a column is measured in
             for i, text in enumerate(rows[column.name].tolist()):

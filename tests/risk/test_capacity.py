@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import date
 from itertools import pairwise
 
@@ -20,7 +20,7 @@ from risk.capacity.results import asked_per_worker, first_runs, longest_talk, wo
 from risk.capacity.start import NEVER_DUE, NEVER_TALKED, _highest
 from risk.curves import Curves, weekly_curves
 from risk.errors import AsOfError, ConfigError, TooFewCasesError
-from risk.policy import read_policy
+from risk.policy import Minutes, read_policy
 from risk.register import Register, make_register
 from risk.scoring import score
 from risk.snapshot import take_snapshot
@@ -57,6 +57,8 @@ def team(
         n_open=n_open,
         curves=curves,
         repeat_weeks=np.full(n, repeat),
+        is_first=np.zeros(n, dtype=bool),
+        may_be_written=np.zeros(n, dtype=bool),
         may_be_called=np.ones(n, dtype=bool),
         is_high=np.array([False] * n_open + [high] * len(later)),
         due_week=np.array([*due, *later], dtype=np.int64),
@@ -81,7 +83,7 @@ FOREVER = 1e9
 
 def test_one_talk_a_week_and_three_follow_ups_due_at_once() -> None:
     draws = by_hand([0, 1, 2], [-1] * 3, [FOREVER] * 3, 5)
-    week = simulate(team([0, 0, 0]), draws, Work(hours=1, duty_minutes=60, risk_minutes=60))
+    week = simulate(team([0, 0, 0]), draws, Work(hours=1, minutes=Minutes()))
     # Weeks 0, 1 and 2 hold one each; they are due again in weeks 4, 5 and 6. Week 3 has an hour to spare.
     assert week.held.tolist() == [[1, 1, 1, 0, 1]]
     assert week.counted.tolist() == [[3, 0, 0, 0, 1]]
@@ -91,10 +93,24 @@ def test_one_talk_a_week_and_three_follow_ups_due_at_once() -> None:
     assert week.extra.tolist() == [[0, 0, 0, 1, 0]]
 
 
+def test_a_first_talk_takes_longer_than_a_later_one_and_writing_less_where_it_is_accepted() -> None:
+    start = replace(
+        team([0, 0, 0, 0], repeat=50),
+        is_first=np.array([True, False, False, True]),
+        may_be_written=np.array([False, False, True, True]),
+    )
+    draws = by_hand([0, 1, 2, 3], [-1] * 4, [FOREVER] * 4, 2)
+    lengths = Minutes(first_interview=60, follow_up=30, written=15, risk=480)
+    # 60 + 30 + 15 + 15 minutes are two hours; with a minute less the last waits.
+    both = [simulate(start, draws, Work(h, lengths)) for h in (2.0, 119 / 60)]
+    assert [w.held.tolist() for w in both] == [[[4, 0]], [[3, 1]]]
+    assert [w.duty_minutes.tolist() for w in both] == [[[120, 0]], [[105, 15]]]
+
+
 def test_overdue_ones_wait_when_the_order_is_turned_round() -> None:
     start = team([-1, 0, 1], repeat=8)
     draws = by_hand([0, 1, 2], [-1] * 3, [FOREVER] * 3, 3)
-    work = {"hours": 1.0, "duty_minutes": 60, "risk_minutes": 60}
+    work = {"hours": 1.0, "minutes": Minutes()}
     first = simulate(start, draws, Work(**work))  # type: ignore[arg-type]
     last = simulate(start, draws, Work(**work, is_overdue_last=True))  # type: ignore[arg-type]
     assert (first.met.tolist(), first.counted.tolist()) == ([[0, 0, 0]], [[1, 1, 0]])
@@ -104,7 +120,7 @@ def test_overdue_ones_wait_when_the_order_is_turned_round() -> None:
 
 def test_what_is_left_of_a_week_too_short_for_a_talk_goes_into_the_next() -> None:
     draws = by_hand([0, 1, 2, 3], [-1] * 4, [FOREVER] * 4, 4)
-    week = simulate(team([0, 0, 0, 0], repeat=50), draws, Work(hours=0.75, duty_minutes=60, risk_minutes=60))
+    week = simulate(team([0, 0, 0, 0], repeat=50), draws, Work(hours=0.75, minutes=Minutes()))
     # 45 minutes, then 90, 75, 60: the talks fall in weeks 1, 2 and 3.
     assert week.held.tolist() == [[0, 1, 1, 1]]
 
@@ -112,7 +128,7 @@ def test_what_is_left_of_a_week_too_short_for_a_talk_goes_into_the_next() -> Non
 def test_a_reserve_keeps_talks_for_risk_and_nobody_is_called_twice_within_the_cool_down() -> None:
     draws = by_hand([0, 1, 2], [-1] * 3, [FOREVER] * 3, 3)
     start = team([0, 0, NEVER_DUE], repeat=50)
-    work = Work(hours=2, duty_minutes=60, risk_minutes=60, reserve=1, cool_down_weeks=50)
+    work = Work(hours=2, minutes=Minutes(), reserve=1, cool_down_weeks=50)
     week = simulate(start, draws, work)
     assert week.held.tolist() == [[1, 1, 0]]
     assert week.extra.tolist() == [[1, 0, 0]]  # the third case; the other two have had a talk
@@ -121,11 +137,11 @@ def test_a_reserve_keeps_talks_for_risk_and_nobody_is_called_twice_within_the_co
 def test_a_case_closes_when_its_hazard_passes_its_draw_and_sooner_with_an_effect() -> None:
     start = team([NEVER_DUE], hazard=0.1)
     draws = by_hand([0], [-1], [0.45], 6)
-    work = Work(hours=1, duty_minutes=60, risk_minutes=60)
+    work = Work(hours=1, minutes=Minutes())
     assert simulate(start, draws, work).closed.tolist() == [[0, 0, 0, 0, 1, 0]]  # 0.1, 0.2 ... 0.5 in the fifth week
     assert simulate(start, draws, work, effect=2.0).closed.tolist() == [[0, 0, 1, 0, 0, 0]]  # 0.2, 0.4, 0.6
     assert simulate(start, draws, work, effect=0.5).closed.tolist() == [[0, 0, 0, 0, 0, 0]]  # 0.3 after six weeks
-    late = simulate(start, draws, Work(0.5, 60, 60), effect=2.0)  # a talk every other week: 0.1, 0.3, 0.5
+    late = simulate(start, draws, Work(0.5, Minutes()), effect=2.0)  # a talk every other week: 0.1, 0.3, 0.5
     assert (late.extra.tolist(), late.closed.tolist()) == ([[0, 1, 0, 0, 0, 0]], [[0, 0, 1, 0, 0, 0]])
 
 
@@ -133,7 +149,7 @@ def test_a_case_passes_the_horizon_on_its_day_even_if_it_closes_later_in_the_wee
     start = team([NEVER_DUE, NEVER_DUE, NEVER_DUE], hazard=0.4, age=[51.5, 51.5, 60.0])
     # 0.2 up to the day, 0.4 up to the end of the week.
     draws = by_hand([0, 1, 2], [-1] * 3, [0.3, 0.1, FOREVER], 1)
-    week = simulate(start, draws, Work(0.01, 60, 60))
+    week = simulate(start, draws, Work(0.01, Minutes()))
     assert (week.passed.tolist(), week.closed.tolist(), week.past.tolist()) == ([[1]], [[2]], [[1]])
 
 
@@ -141,15 +157,15 @@ def test_high_risk_newcomers_are_reached_when_they_had_a_talk_before_week_13() -
     # Three come at age 5 in week 0; week 13 ends with week 7. The first has a follow-up in week 3, the second only in week 9.
     start = team([], new_due=[3, 9, 9], high=True)
     draws = by_hand([0, 1, 2], [0, 0, 0], [FOREVER] * 3, 9)
-    none = simulate(start, draws, Work(1.0, 60, 600))
+    none = simulate(start, draws, Work(1.0, Minutes(risk=480)))
     assert [int(x.sum()) for x in (none.high, none.high_talked, none.high_extra)] == [3, 1, 0]
-    some = simulate(start, draws, Work(1.0, 60, 60, cool_down_weeks=50))
+    some = simulate(start, draws, Work(1.0, Minutes(), cool_down_weeks=50))
     assert [int(x.sum()) for x in (some.high, some.high_talked, some.high_extra)] == [3, 3, 3]
 
 
 def test_a_follow_up_overdue_when_the_case_comes_is_held_but_not_counted() -> None:
     draws = by_hand([0], [2], [FOREVER], 4)
-    week = simulate(team([], new_due=[-2], came=[2]), draws, Work(5, 60, 60))
+    week = simulate(team([], new_due=[-2], came=[2]), draws, Work(5, Minutes()))
     assert week.came.tolist() == [[0, 0, 1, 0]]
     assert (week.held.tolist(), week.counted.tolist(), week.fell_due.tolist()) == (
         [[0, 0, 1, 0]],
@@ -169,7 +185,7 @@ def test_new_cases_come_at_the_rate_of_last_year_and_in_its_weeks() -> None:
 
 def test_without_effect_as_many_pass_the_horizon_as_the_curves_expect() -> None:
     start = team([NEVER_DUE] * 50, hazard=0.05, age=[float(a) for a in np.linspace(30, 51.9, 50)])
-    week = simulate(start, draw(start, 400, 30, seed=2), Work(3, 60, 60))
+    week = simulate(start, draw(start, 400, 30, seed=2), Work(3, Minutes()))
     p = start.curves.p_exceed
     expected, sd = p.sum(), np.sqrt((p * (1 - p)).sum() / 400)
     assert abs(week.passed.sum() / 400 - expected) < 4 * sd
@@ -185,7 +201,7 @@ def test_the_runs_of_a_team_do_not_depend_on_how_many_there_are() -> None:
 
 def test_runs_simulated_in_blocks_give_the_same_account(monkeypatch: pytest.MonkeyPatch) -> None:
     start = team([0, 1, 2, 3], hazard=0.05, new_due=[3, 4], came=[0, 1], high=True)
-    draws, work = draw(start, 9, 20, seed=3), Work(1.5, 60, 45)
+    draws, work = draw(start, 9, 20, seed=3), Work(1.5, Minutes(risk=45))
     whole = simulate(start, draws, work)
     monkeypatch.setattr("risk.capacity.simulation._PAIRS_AT_ONCE", 30)
     blocks = simulate(start, draws, work)
@@ -201,10 +217,12 @@ teams = st.builds(
 
 def _random_team(n_open: int, n_new: int, hazard: float, repeat: int, seed: int) -> TeamStart:
     rng = np.random.default_rng(seed)
-    return team(
+    start = team(
         rng.integers(-3, 9, n_open).tolist(), hazard=hazard, age=rng.uniform(0, 60, n_open).tolist(),
         new_due=rng.integers(-2, 5, n_new).tolist(), came=rng.integers(0, 6, n_new).tolist(), repeat=repeat, high=True,
     )  # fmt: skip
+    n = n_open + n_new
+    return replace(start, is_first=rng.random(n) < 0.5, may_be_written=rng.random(n) < 0.3)
 
 
 @settings(max_examples=60, deadline=None)
@@ -212,7 +230,8 @@ def _random_team(n_open: int, n_new: int, hazard: float, repeat: int, seed: int)
 def test_the_account_of_every_week_adds_up(
     start: TeamStart, hours: float, minutes: int, effect: float, is_overdue_last: bool
 ) -> None:
-    work = Work(hours, minutes, 60, reserve=0, cool_down_weeks=2, is_overdue_last=is_overdue_last)
+    lengths = Minutes(first_interview=60, follow_up=minutes, written=15)
+    work = Work(hours, lengths, reserve=0, cool_down_weeks=2, is_overdue_last=is_overdue_last)
     w = simulate(start, draw(start, 4, 15, seed=1), work, effect)
     np.testing.assert_array_equal(w.open_start + w.came - w.closed, w.open_end)
     np.testing.assert_array_equal(w.open_end[:, :-1], w.open_start[:, 1:])
@@ -221,7 +240,9 @@ def test_the_account_of_every_week_adds_up(
     np.testing.assert_array_equal(w.backlog[:, :-1], w.due_start[:, 1:])
     assert (w.met <= np.minimum(w.counted, w.held)).all()
     assert (w.counted <= w.fell_due).all()
-    used = np.cumsum(w.held * minutes + w.extra * 60, axis=1)
+    assert (w.duty_minutes <= w.held * 60).all()
+    assert (w.duty_minutes >= w.held * 15).all()
+    used = np.cumsum(w.duty_minutes + w.extra * 60, axis=1)
     assert (used <= np.arange(1, 16) * hours * 60 + 1e-6).all()
     assert (w.high_extra <= w.high_talked).all()
     assert (w.high_talked <= w.high).all()
@@ -257,10 +278,14 @@ def test_shares_hours_and_minutes_of_a_norm_by_hand() -> None:
     assert longest_talk([start], [draws], 4, policy, 1.0, at_least=0.9) == 15
     assert longest_talk([start], [draws], 4, policy, 1.0, at_least=0.75) == 20
     assert longest_talk([start], [draws], 4, policy, 0.1, at_least=0.9) is None
-    assert asked_per_worker([start], 90) == 22.5
+    work = work_of(start, 90, read_policy(), 14)
+    assert asked_per_worker([start], 90, work) == (22.5, 22.5)
+    written = replace(start, may_be_written=np.array([True, False, True, False]))
+    quarter = replace(work, minutes=Minutes(written=15))
+    assert asked_per_worker([written], 90, quarter) == (22.5, 22.5 * (15 + 60) / 120)
     two = summed(outcome_at([start, start], [draws, draws], 4, policy, 1.0)[1])
     assert two.held.tolist() == [[2, 2, 2, 2]]
-    assert hours_per_worker(policy) == policy.capacity.per_worker * policy.capacity.duty_minutes / 60
+    assert hours_per_worker(policy) == policy.capacity.per_worker * policy.capacity.minutes.follow_up / 60
 
 
 def test_curves_begin_at_the_score_of_the_list_and_never_fall(small_register: Register, small_bundle: Bundle) -> None:
@@ -311,16 +336,16 @@ def test_bad_input_is_refused_in_one_line(small_register: Register, small_bundle
 def test_of_follow_ups_due_in_one_week_the_older_case_comes_first() -> None:
     start = team([0, 0], age=[10.0, 30.0], repeat=3)
     draws = by_hand([0, 1], [-1, -1], [FOREVER] * 2, 4)
-    week = simulate(start, draws, Work(1, 60, 600))
+    week = simulate(start, draws, Work(1, Minutes(risk=480)))
     assert week.held.tolist() == [[1, 1, 0, 1]]
     both = team([0, 0], age=[50.0, 10.0], repeat=30, hazard=1.0)
     # The one of 50 weeks closes in the first week; had the younger been first, nothing would be left to hold.
-    week = simulate(both, by_hand([0, 1], [-1, -1], [0.5, FOREVER], 2), Work(1, 60, 600))
+    week = simulate(both, by_hand([0, 1], [-1, -1], [0.5, FOREVER], 2), Work(1, Minutes(risk=480)))
     assert (week.held.tolist(), week.dropped.tolist()) == ([[1, 1]], [[0, 0]])
 
 
 def test_nobody_is_called_again_before_the_cool_down_is_over() -> None:
-    week = simulate(team([NEVER_DUE]), by_hand([0], [-1], [FOREVER], 6), Work(1, 60, 60, cool_down_weeks=2))
+    week = simulate(team([NEVER_DUE]), by_hand([0], [-1], [FOREVER], 6), Work(1, Minutes(), cool_down_weeks=2))
     assert week.extra.tolist() == [[1, 0, 1, 0, 1, 0]]
 
 
@@ -331,7 +356,7 @@ def test_for_risk_older_cases_queue_behind_the_younger_and_the_higher_chance_goe
         """The week a case is called in: at this effect it closes at once, and the others never do."""
         until = [FOREVER] * 3
         until[case] = 1.0
-        work = Work(1, 60, 60, cool_down_weeks=9, first_until_week=first_until_week)
+        work = Work(1, Minutes(), cool_down_weeks=9, first_until_week=first_until_week)
         return simulate(start, by_hand([0, 1, 2], [-1] * 3, until, 3), work, effect=100.0).closed[0].tolist().index(1)
 
     assert [called_in(case, 26) for case in range(3)] == [1, 0, 2]
@@ -339,7 +364,7 @@ def test_for_risk_older_cases_queue_behind_the_younger_and_the_higher_chance_goe
 
 
 def test_once_held_a_follow_up_counts_again_even_if_the_first_came_too_late_to_meet() -> None:
-    week = simulate(team([], new_due=[-1], repeat=2), by_hand([0], [0], [FOREVER], 5), Work(5, 60, 60))
+    week = simulate(team([], new_due=[-1], repeat=2), by_hand([0], [0], [FOREVER], 5), Work(5, Minutes()))
     assert (week.held.tolist(), week.counted.tolist()) == ([[1, 0, 1, 0, 1]], [[0, 0, 1, 0, 1]])
 
 

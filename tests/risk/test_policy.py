@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from risk.errors import ConfigError
-from risk.policy import Capacity, read_policy
+from risk.policy import Capacity, Minutes, Order, read_policy
 
 SHIPPED = resources.files("risk").joinpath("policy.toml").read_text("utf-8")
 
@@ -68,6 +68,11 @@ def test_what_nobody_checked_against_the_law_is_not_called_law() -> None:
         ("per_worker = 14", "per_worker = -1", "capacity.per_worker"),
         ("week = 13 ", "# ", "either week or month_end_after_weeks"),
         ("default = 30, ", "", "uncounted_days needs a default"),
+        ('by = "risk"', 'by = "mix"', "order: Value error, cost_part belongs to by"),
+        ('by = "risk"', 'by = "luck"', r"order\.by: Input should be 'risk', 'avoidable_cost' or 'mix'"),
+        ("follow_up = 60", "follow_up = 0", r"capacity\.minutes\.follow_up"),
+        ("written = 60", "letter = 60", r"capacity\.minutes\.letter: Extra inputs are not permitted"),
+        ("p_at_least = 0.5", "p_at_least = 0", r"closing\.p_at_least"),
         ("[capacity]", "[capacity", "cannot be read"),
     ],
 )
@@ -110,21 +115,46 @@ def test_a_team_the_register_does_not_have_is_refused(written: Callable[[str, st
 
 
 @pytest.mark.parametrize(
-    ("unit", "reserve", "places", "n_duties", "left"),
+    ("unit", "reserve", "places", "minutes", "left"),
     [
-        ("cases", 0, 20, 0, (20, 0)),
-        ("cases", 0, 20, 20, (0, 0)),
-        ("cases", 0, 20, 23, (0, 3)),
-        ("cases", 2, 20, 19, (2, 0)),  # the reserve stands even when duties fill the week
-        ("cases", 2, 0, 0, (0, 0)),  # a team without places has no reserve
-        ("hours", 0, 10.0, 6, (8, 0)),  # 6 duties of 60 minutes leave 4 hours: 8 talks of 30 minutes
-        ("hours", 0, 5.5, 6, (0, 1)),
+        ("cases", 0, 20, [], (20, 0)),
+        ("cases", 0, 20, [60] * 20, (0, 0)),
+        ("cases", 0, 20, [15] * 23, (0, 3)),  # a place is a place, however short the talk
+        ("cases", 2, 20, [60] * 19, (2, 0)),  # the reserve stands even when duties fill the week
+        ("cases", 2, 0, [], (0, 0)),  # a team without places has no reserve
+        ("hours", 0, 10.0, [60] * 6, (8, 0)),  # 6 duties of 60 minutes leave 4 hours: 8 talks of 30 minutes
+        ("hours", 0, 5.5, [60] * 6, (0, 1)),
+        ("hours", 0, 3.0, [60, 45, 15], (2, 0)),
+        ("hours", 0, 1.5, [60, 45, 15], (0, 2)),  # the second no longer fits, nor does what stands behind it
     ],
 )
 def test_what_is_left_after_duties_goes_to_risk(
-    unit: str, reserve: int, places: float, n_duties: int, left: tuple[int, int]
+    unit: str, reserve: int, places: float, minutes: list[float], left: tuple[int, int]
 ) -> None:
     capacity = Capacity.model_validate(
-        {"unit": unit, "caseload_norm": 45, "per_worker": 14, "reserve": reserve, "risk_minutes": 30}
+        {"unit": unit, "caseload_norm": 45, "per_worker": 14, "reserve": reserve, "minutes": {"risk": 30}}
     )
-    assert capacity.left_for_risk(places, n_duties) == left
+    assert capacity.left_for_risk(places, minutes) == left
+
+
+@pytest.mark.parametrize(
+    ("duty", "may_be_written", "minutes"),
+    [
+        ("first_interview", False, 60), ("first_interview", True, 20), ("follow_up", False, 45), ("follow_up", True, 20),
+        ("fast_track", True, 30),  # who asks for an early interview is to have one
+    ],
+)  # fmt: skip
+def test_a_duty_takes_the_minutes_of_its_kind_and_those_of_writing_where_that_is_accepted(
+    duty: str, may_be_written: bool, minutes: int
+) -> None:
+    assert Minutes(follow_up=45, fast_track=30, written=20).of_duty(duty, may_be_written) == minutes
+    assert Minutes(follow_up=10, written=20).of_duty("follow_up", True) == 10
+
+
+def test_a_mix_must_be_stated_and_only_a_mix_can_be() -> None:
+    assert [Order(by=b, cost_part=c).cost_weight for b, c in (("risk", None), ("avoidable_cost", None), ("mix", 0.3))] == [
+        0.0, 1.0, 0.3,
+    ]  # fmt: skip
+    for by, part in (("mix", None), ("risk", 0.5), ("avoidable_cost", 0.5)):
+        with pytest.raises(ValueError, match="cost_part belongs to by"):
+            Order.model_validate({"by": by, "cost_part": part})

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -9,11 +10,13 @@ import pytest
 
 from risk.duties import Duties
 from risk.errors import CaseDataError, ConfigError, TooFewCasesError
+from risk.outlook import Outlook
 from risk.policy import Audit, Order, Policy, read_policy
 from risk.priority import LastWeek, Worklist, draw_seed, prioritise
 from risk.scoring import Scores
 
 MONDAY = date(2026, 11, 23)
+OUTLOOK = ["p_close_4w", "weeks_ahead", "cost_ahead"]
 
 
 def case(case_id: str, p: float | None, **changed: Any) -> dict[str, Any]:
@@ -22,7 +25,8 @@ def case(case_id: str, p: float | None, **changed: Any) -> dict[str, Any]:
         "case_id": case_id, "office": "Nordby", "team": "A", "opened_on": "2026-10-12", "p": p,
         "status": "scored" if p is not None else "abstained", "abstain_reason": "", "duty": "first_interview",
         "due_on": "2026-12-07", "contacted_on": None, "exclusion": "", "milestone": "", "milestone_on": None,
-        "milestone_state": "", "lift": 0.0, "is_planned": False, "age_weeks": 6.0,
+        "milestone_state": "", "lift": 0.0, "is_planned": False, "age_weeks": 6.0, "may_be_written": False,
+        "p_close_4w": 0.1, "cost": None,
     }  # fmt: skip
     return plain | changed
 
@@ -45,9 +49,16 @@ def week(
     scored = ["case_id", "age_weeks", "status", "abstain_reason", "p_exceed_52w", "base_rate"]
     teams = frame[["office", "team"]].drop_duplicates().assign(n_fell_due=0, n_met=0, has_follow_ups=True)
     rules = read_policy().model_copy(update={"audit": Audit(share=audit, window=10)} | policy)
-    duties = Duties(frame.drop(columns=scored[1:]), teams, MONDAY, rules.rules_on(MONDAY))
+    duties = Duties(frame.drop(columns=[*scored[1:], "p_close_4w", "cost"]), teams, MONDAY, rules.rules_on(MONDAY))
     scores = Scores(frame[scored], 52, "risk52-1")
-    return prioritise(scores, duties, rules.with_places(places) if places else rules, last)
+    return prioritise(scores, duties, rules.with_places(places) if places else rules, last, outlook=ahead(frame))
+
+
+def ahead(frame: pd.DataFrame) -> Outlook:
+    """The coming weeks of hand-made cases: a full cost of 1000, of which ``cost`` is a case's own."""
+    cost = frame["cost"].astype(float)
+    told = frame[["case_id", "p_close_4w"]].assign(weeks_ahead=cost / 10, cost_ahead=cost, cost_share=cost / 1000)
+    return Outlook(told, 1000.0, "DKK", "test", (), None)
 
 
 def listed(work: Worklist, section: str | None = None) -> list[str]:
@@ -240,25 +251,29 @@ def test_a_list_of_the_same_week_is_not_an_earlier_one() -> None:
         week(case("a", 0.5), places=3, last=same)
 
 
-def _by_hand(policy: Policy) -> tuple[Scores, Duties]:
+def _by_hand(policy: Policy) -> tuple[Scores, Duties, Outlook]:
     work = week(case("a", 0.5), places=1)
     scored = ["case_id", "age_weeks", "status", "abstain_reason", "p_exceed_52w", "base_rate"]
-    frame = work.rows.assign(is_due=False, contacted_on=pd.NaT, lift=0.0)
-    duties = frame.drop(columns=[*scored[1:], "week", "section", "rank", "band", "change"])
-    return Scores(frame[scored], 52, "risk52-1"), Duties(duties, pd.DataFrame(), MONDAY, policy.rules_on(MONDAY))
+    frame = work.rows.assign(is_due=False, contacted_on=pd.NaT, lift=0.0, may_be_written=False)
+    duties = frame.drop(columns=[*scored[1:], *OUTLOOK, "is_closing", "week", "section", "rank", "band", "change"])
+    teams = frame[["office", "team"]].assign(n_fell_due=0, n_met=0, has_follow_ups=True)
+    return Scores(frame[scored], 52, "risk52-1"), Duties(duties, teams, MONDAY, policy.rules_on(MONDAY)), work.outlook
 
 
-def test_scores_and_duties_of_different_cases_are_refused() -> None:
+def test_scores_duties_and_outlooks_of_different_cases_are_refused() -> None:
     policy = read_policy()
-    scores, duties = _by_hand(policy)
+    scores, duties, outlook = _by_hand(policy)
+    assert prioritise(scores, duties, policy, outlook=outlook).rows["case_id"].tolist() == ["a"]
     other = Scores(scores.frame.assign(case_id="z"), 52, "risk52-1")
     with pytest.raises(CaseDataError, match="scores and duties differ in 1 cases"):
-        prioritise(other, duties, policy)
+        prioritise(other, duties, policy, outlook=outlook)
+    with pytest.raises(CaseDataError, match="scores and duties differ in 1 cases"):
+        prioritise(scores, duties, policy, outlook=replace(outlook, frame=outlook.frame.assign(case_id="z")))
 
 
 def test_a_day_without_open_cases_is_refused() -> None:
     policy = read_policy()
-    scores, duties = _by_hand(policy)
+    scores, duties, outlook = _by_hand(policy)
     none = Duties(duties.frame.iloc[:0], duties.timeliness, MONDAY, duties.rules)
     with pytest.raises(TooFewCasesError, match="no case is open"):
-        prioritise(Scores(scores.frame.iloc[:0], 52, "risk52-1"), none, policy)
+        prioritise(Scores(scores.frame.iloc[:0], 52, "risk52-1"), none, policy, outlook=outlook)

@@ -33,7 +33,7 @@ CASES = [
     ("SYN000001", "Nord", "2026-09-21", 20.0),  # first interview due 16 Nov, overdue by a week
     ("SYN000002", "Nord", "2026-06-01", 36.0),
     ("SYN000003", "Nord", "2026-08-03", 8.0),
-    ("SYN000004", "Nord", "2026-10-19", 0.2),
+    ("SYN000004", "Nord", "2026-10-19", 0.00001),  # about to close by itself
     ("SYN000005", "Nord", "2025-09-01", 37.0),  # past week 52
     ("SYN000006", "Nord", "2026-10-12", None),
     ("SYN000007", "Nord", "2026-09-28", 30.0),  # due today, on standby
@@ -55,7 +55,7 @@ FACTS = [
 
 
 class HoursModel:
-    """A model anyone can reckon: P(past week 52) is the weekly hours over 40."""
+    """A model anyone can reckon: P(past week 52) is the weekly hours over 40, at one hazard all the way."""
 
     version = "risk52-test"
     meta: dict[str, Any] = {  # noqa: RUF012
@@ -66,7 +66,8 @@ class HoursModel:
     }
 
     def survival(self, X: pd.DataFrame, weeks: Any, entry: Any = None) -> np.ndarray:
-        return np.repeat(X["weekly_hours"].to_numpy()[:, None] / 40.0, len(weeks), axis=1)
+        p, age = X["weekly_hours"].to_numpy()[:, None] / 40.0, np.asarray(entry)[:, None]
+        return p ** np.clip((np.asarray(weeks) - age) / (52.0 - age), 0.0, None)
 
     def contributions(self, X: pd.DataFrame, week: float, entry: Any = None) -> pd.DataFrame:
         hours = X["weekly_hours"].to_numpy()
