@@ -5,9 +5,10 @@ Contributions are additive on the log-odds of the score and stay with the data s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
 from datetime import date
+from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,9 +21,11 @@ from risk.snapshot import Recorded, Snapshot, snapshot_rows, take_snapshot
 LEAST_CONTRIBUTION = 0.1
 
 
-@dataclass(frozen=True)
-class Reason:
-    """One sentence: ``direction`` "up" speaks for a long course, "down" against; ``known_on`` is when it was recorded."""
+class Reason(NamedTuple):
+    """One sentence: ``direction`` "up" speaks for a long course, "down" against.
+
+    ``known_on`` is when the fact behind it was recorded; None for what came with the case, or is not known.
+    """
 
     feature: str
     direction: str
@@ -31,7 +34,7 @@ class Reason:
     known_on: date | None
 
     def as_dict(self) -> dict[str, object]:
-        return asdict(self)
+        return self._asdict()
 
     def text(self, language: str) -> str:
         return self.text_da if language == "da" else self.text_en
@@ -54,7 +57,7 @@ def explain(
 
 
 def explain_snapshot(
-    snapshot: Snapshot, model: ScoringModel, n: int = 3, built: Mapping[str, np.ndarray] | None = None
+    snapshot: Snapshot, model: ScoringModel, n: int = 3, built: features.Built | None = None
 ) -> dict[str, list[Reason]]:
     """Reasons for the rows of a snapshot, by case id; a case past the horizon has none.
 
@@ -62,58 +65,47 @@ def explain_snapshot(
     ----------
     built : the model's features of the snapshot, when they have been built already
     """
+    return dict(zip(snapshot.case_id.tolist(), explain_rows(snapshot, model, n, built), strict=True))
+
+
+def explain_rows(
+    snapshot: Snapshot, model: ScoringModel, n: int = 3, built: features.Built | None = None
+) -> list[list[Reason]]:
+    """:func:`explain_snapshot` row by row, where a case may stand several times."""
     outcome = outcome_of(model)
     entry = entry_weeks(snapshot, outcome)
     here = np.flatnonzero(entry < outcome.horizon_weeks)
-    out: dict[str, list[Reason]] = {c: [] for c in snapshot.case_id.tolist()}
+    out: list[list[Reason]] = [[] for _ in range(len(snapshot))]
     if not len(here):
         return out
     if built is None:
         built = features.build_features(snapshot, model.meta["features"])
-    columns = {name: built[name][here] for name in model.meta["features"]}
-    names, parts = contributions_of(model, columns, float(outcome.horizon_weeks), entry[here])
-    told_of = [j for j, name in enumerate(names) if _is_tellable(name)]
-    shown, weight = [names[j] for j in told_of], parts[:, told_of]
+    if len(here) < len(snapshot):
+        built = built.rows(model.meta["features"], here)
+    names, parts = contributions_of(model, built, float(outcome.horizon_weeks), entry[here])
+    shown, places = _tellable(tuple(names))
+    weight = parts[:, places]
     order = np.argsort(-np.abs(weight), axis=1, kind="stable")
-    for i, row in enumerate(here):
-        reasons: list[Reason] = []
-        told: set[str] = set()
-        for j in order[i]:
-            if abs(weight[i, j]) < LEAST_CONTRIBUTION or len(reasons) == n:
+    heavy = np.take_along_axis(weight, order, axis=1).tolist()
+    values = built.table([feature.name for feature in shown]).tolist()
+    days = {name: known_on.tolist() for name, known_on in snapshot.known_on.items()}
+    for i, row in enumerate(here.tolist()):
+        told: list[str] = []
+        for j, w in zip(order[i].tolist(), heavy[i], strict=True):
+            if abs(w) < LEAST_CONTRIBUTION or len(told) == n:
                 break
-            feature = features.catalogue()[shown[j]]
-            reason = _sentence(feature, columns[shown[j]][i], weight[i, j] > 0, _known_on(feature, snapshot, int(row)))
-            if reason.text_da not in told:  # two features of one fact say it once
-                told.add(reason.text_da)
-                reasons.append(reason)
-        out[str(snapshot.case_id[row])] = reasons
+            feature = shown[j]
+            da, en = feature.text_of(values[i][j])
+            if da not in told:  # two features of one fact say it once
+                told.append(da)
+                known_on = max((d[row] for s in feature.sources if (d := days.get(s)) and d[row]), default=None)
+                out[row].append(Reason(feature.name, "up" if w > 0 else "down", da, en, known_on))
     return out
 
 
-def _is_tellable(name: str) -> bool:
-    return "P" not in features.catalogue()[name].marks
-
-
-def _known_on(feature: Feature, snapshot: Snapshot, row: int) -> date | None:
-    days = [snapshot.known_on[s][row] for s in feature.sources if s in snapshot.known_on]
-    known = [d for d in days if not np.isnat(d)]
-    return max(known).astype(object) if known else None
-
-
-def _sentence(feature: Feature, value: float, is_up: bool, known_on: date | None) -> Reason:
-    if feature.levels:
-        code = feature.levels[int(value)]
-        if code == "unknown":
-            texts = feature.missing
-        else:
-            label = feature.labels[int(value)]
-            texts = (feature.sentence[0].format(value=label[0]), feature.sentence[1].format(value=label[1]))
-    elif np.isnan(value):
-        texts = feature.missing
-    elif feature.is_flag:
-        texts = feature.sentence if value else feature.no_sentence
-    else:
-        english = f"{value:,.{feature.decimals}f}"
-        danish = english.translate(str.maketrans(",.", ".,"))
-        texts = (feature.sentence[0].format(value=danish), feature.sentence[1].format(value=english))
-    return Reason(feature.name, "up" if is_up else "down", texts[0], texts[1], known_on)
+@cache
+def _tellable(names: tuple[str, ...]) -> tuple[list[Feature], list[int]]:
+    """The features that may be given as reasons, and where they stand among ``names``."""
+    known = features.catalogue()
+    places = [j for j, name in enumerate(names) if known[name].is_tellable]
+    return [known[names[j]] for j in places], places

@@ -70,7 +70,7 @@ def survival_of(model: ScoringModel, columns: Mapping[str, Floats], weeks: Float
     direct = _by_columns(model)
     if direct is not None:
         return direct.survival_of(columns, weeks, entry)
-    return model.survival(features.feature_frame(dict(columns)), weeks, entry)
+    return model.survival(_frame(model, columns), weeks, entry)
 
 
 def contributions_of(
@@ -81,8 +81,13 @@ def contributions_of(
     if direct is not None:
         names, parts = direct.contributions_of(columns, week, entry)
         return list(names), parts
-    frame = model.contributions(features.feature_frame(dict(columns)), week, entry).drop(columns="base")
+    frame = model.contributions(_frame(model, columns), week, entry).drop(columns="base")
     return [str(c) for c in frame.columns], frame.to_numpy(dtype=np.float64)
+
+
+def _frame(model: ScoringModel, columns: Mapping[str, Floats]) -> pd.DataFrame:
+    """The model's own features as a table; others may be among the columns."""
+    return features.feature_frame({name: columns[name] for name in model.meta["features"]})
 
 
 @dataclass(frozen=True)
@@ -146,9 +151,7 @@ def outcome_of(model: ScoringModel) -> OutcomeDefinition:
     return OutcomeDefinition.model_validate(model.meta["outcome"])
 
 
-def score_columns(
-    snapshot: Snapshot, model: ScoringModel, built: Mapping[str, np.ndarray]
-) -> dict[str, npt.NDArray[Any]]:
+def score_columns(snapshot: Snapshot, model: ScoringModel, built: features.Built) -> dict[str, npt.NDArray[Any]]:
     """The columns of :attr:`Scores.frame` but the model's version, (n,) each, without a table around them.
 
     Parameters
@@ -157,17 +160,20 @@ def score_columns(
     """
     outcome = outcome_of(model)
     entry = entry_weeks(snapshot, outcome)
-    columns = {name: built[name] for name in model.meta["features"]}
-    missing = _missing_required(columns, model.meta.get("required", []))
+    names = model.meta["features"]
+    missing = _missing_required(built, model.meta.get("required", []))
     # Who has objected to being scored (GDPR article 21) gets no score anywhere, whatever is known of the case.
     missing[snapshot.columns[OBJECTION] == 1.0] = OBJECTION
     past = entry >= outcome.horizon_weeks
     status = np.where(past, "past_horizon", np.where(missing != "", "abstained", "scored"))
     weeks = np.array(outcome.horizons_weeks, dtype=np.float64)
-    p = np.full((len(snapshot), len(weeks)), np.nan)
     scored = np.flatnonzero(status == "scored")
-    if len(scored):
-        p[scored] = survival_of(model, {n: v[scored] for n, v in columns.items()}, weeks, entry[scored])
+    if len(scored) == len(snapshot) > 0:
+        p = survival_of(model, built, weeks, entry)
+    else:
+        p = np.full((len(snapshot), len(weeks)), np.nan)
+        if len(scored):
+            p[scored] = survival_of(model, built.rows(names, scored), weeks, entry[scored])
     p = np.where(entry[:, None] >= weeks, np.nan, p)
     rate = model.meta["base_rate"]
     return {
@@ -188,12 +194,13 @@ def entry_weeks(snapshot: Snapshot, outcome: OutcomeDefinition) -> Floats:
     return snapshot.age_weeks if outcome.clock == "absence" else weeks_survived(snapshot.registered_on, snapshot.as_of)
 
 
-def _missing_required(columns: dict[str, np.ndarray], required: Sequence[str]) -> npt.NDArray[np.object_]:
+def _missing_required(built: features.Built, required: Sequence[str]) -> npt.NDArray[np.object_]:
     """Per row, the required features that are not known, joined by commas; empty when all are."""
     known = features.catalogue()
-    out = np.full(len(next(iter(columns.values()))), "", dtype=object)
-    for name in required:
-        levels = known[name].levels
-        unknown = columns[name] == levels.index("unknown") if levels else np.isnan(columns[name])
-        out[unknown] = [f"{o}, {name}" if o else name for o in out[unknown]]
+    values = built.table(required) if required else np.zeros((len(next(iter(built.values()))), 0))
+    otherwise = np.array([known[name].otherwise for name in required])
+    unknown = np.isnan(values) | (values == otherwise)
+    out = np.full(len(values), "", dtype=object)
+    for i in np.flatnonzero(unknown.any(axis=1)):
+        out[i] = ", ".join(required[j] for j in np.flatnonzero(unknown[i]).tolist())
     return out

@@ -7,6 +7,7 @@ recorded. The latest fact recorded before the as-of date counts; of two recorded
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
@@ -211,4 +212,46 @@ def snapshot_rows(register: Recorded, position: npt.NDArray[np.int64], as_of: Da
         age_weeks=weeks_survived(opened_on, as_of),
         columns=columns,
         known_on=known_on,
+    )
+
+
+@dataclass(frozen=True)
+class Told:
+    """Facts as they were told, (m,) each: whose, which (a place in :func:`risk.schema.fact_attributes`), when, what."""
+
+    row: npt.NDArray[np.int64]
+    name: npt.NDArray[np.int64]
+    known_on: Dates
+    value: Floats
+
+
+def snapshot_of(
+    case_id: Sequence[str], opened_on: Dates, registered_on: Dates, as_of: Dates, attributes: Floats, told: Told
+) -> Snapshot:
+    """Cases that come without a register, each as known on its own as-of date; all of them open then.
+
+    Parameters
+    ----------
+    attributes : (a, n) float
+        One row per attribute of :func:`risk.schema.case_attributes`, in that order; nan where not known.
+    told : Told
+        Of several facts of one name the latest counts; those recorded on or after the as-of date do not.
+    """
+    n, names = len(case_id), list(schema.fact_attributes())
+    values, known_on = np.full((len(names), n), np.nan), np.full((len(names), n), np.datetime64("NaT", "D"))
+    early = np.flatnonzero(told.known_on < as_of[told.row])
+    # Where a place is written several times the last one stays: the latest, and of one day the largest.
+    early = early[np.lexsort((told.value[early], told.known_on[early]))]
+    at = told.name[early], told.row[early]
+    values[at], known_on[at] = told.value[early], told.known_on[early]
+    return Snapshot(
+        position=np.arange(n),
+        case_id=np.array(case_id, dtype=str),
+        person=np.arange(n),
+        as_of=as_of,
+        opened_on=opened_on,
+        registered_on=registered_on,
+        age_weeks=weeks_survived(opened_on, as_of),
+        columns=dict(zip([*schema.case_attributes(), *names], [*attributes, *values], strict=True)),
+        known_on=dict(zip(names, known_on, strict=True)),
     )

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import secrets
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
 from pydantic import BaseModel, Field
 
-from risk import features, schema
-from risk.reasons import Reason, explain_snapshot
-from risk.scoring import NOT_FOR, OBJECTION, PURPOSE, score_columns
-from risk.snapshot import Snapshot, take_snapshot
+from risk import features
+from risk.reasons import explain_rows
+from risk.scoring import NOT_FOR, PURPOSE, score_columns
 from serving.champion import InService
-from serving.language import Speaker
 from serving.messages import Note, Row
 from serving.problems import Flaw
-from serving.rows import arrived
-
-STALE_DAYS = 365
-DANISH, ENGLISH = Speaker("da"), Speaker("en")
+from serving.rows import taken
+from serving.wording import abstention, both_ways, notes, notes_of_model, text_of, wording_of
 
 
 class CurvePoint(BaseModel):
@@ -30,6 +26,14 @@ class CurvePoint(BaseModel):
 
     weeks: int = Field(description="Weeks since the first day of absence", examples=[26])
     p_exceed: float | None = Field(description="P(open past these weeks); null when the case is past them", ge=0, le=1)
+
+
+class Interval(BaseModel):
+    """How far the share that exceeds, among cases of this score and age, may lie from the score itself."""
+
+    low: float = Field(ge=0, le=1)
+    high: float = Field(ge=0, le=1)
+    level: float = Field(description="How often such an interval holds that share", examples=[0.9])
 
 
 class Words(BaseModel):
@@ -85,6 +89,17 @@ class CaseAnswer(BaseModel):
     p_exceed_52w: float | None = Field(
         default=None, description="P(open past week 52, given what was known)", ge=0, le=1
     )
+    interval: Interval | None = Field(
+        default=None,
+        description="Where the share that passes week 52 lies among cases of this score and age, by the outcomes the score "
+        "was calibrated on. It does not say how far this one case's chance lies from that of its equals in score. Null "
+        "when the model was calibrated on too few outcomes",
+    )
+    band: Literal["high", "middle", "low"] | None = Field(
+        default=None,
+        description="Where the score would stand on the office's newest weekly list, whose bands follow from what the office "
+        "has time for, never from a fixed chance. Null when no list of the office is kept, and for callers of every office",
+    )
     words: Words | None = None
     curve: list[CurvePoint] = []
     base_rate: float | None = Field(
@@ -112,156 +127,67 @@ class ScoresAnswer(BaseModel):
     results: list[CaseAnswer]
 
 
-def answer(rows: Sequence[Row], as_of: date, model: InService, n_reasons: int, request_id: str) -> ScoresAnswer:
-    """Score the rows that fit and say of the others what is wrong."""
-    fit = [row for row in rows if not row.flaws]
-    told: dict[int, CaseAnswer] = {}
-    if fit:
-        snapshot = take_snapshot(arrived(fit, as_of), as_of)
-        told = dict(zip([row.place for row in fit], _scored(fit, snapshot, model, n_reasons), strict=True))
-    results = [told.get(row.place) or _rejected(row, as_of, model) for row in rows]
-    counts = {status: sum(r.status == status for r in results) for status in ("scored", "rejected")}
-    return ScoresAnswer(
-        request_id=request_id,
-        n_scored=counts["scored"],
-        n_without_score=len(results) - counts["scored"] - counts["rejected"],
-        n_rejected=counts["rejected"],
-        results=results,
-    )
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one row: its answer as JSON, and what the ledger keeps beside it."""
+
+    row: Row
+    score_id: str | None
+    status: str
+    text: str
 
 
-def _rejected(row: Row, as_of: date, model: InService) -> CaseAnswer:
-    return CaseAnswer(
-        row=row.place,
-        case_id=row.case_id,
-        status="rejected",
-        errors=row.flaws,
-        as_of=as_of,
-        model_version=model.version,
-    )
+@dataclass(frozen=True)
+class Answered:
+    """The answer to one request, in the fields of :class:`ScoresAnswer`."""
 
+    request_id: str
+    model_version: str
+    outcomes: list[Outcome]
 
-def _scored(rows: Sequence[Row], snapshot: Snapshot, model: InService, n_reasons: int) -> list[CaseAnswer]:
-    names = dict.fromkeys([*model.meta["features"], *model.meta.get("ranges", {})])
-    columns = features.build_features(snapshot, list(names))
-    scores = score_columns(snapshot, model, columns)
-    reasons = explain_snapshot(snapshot, model, n_reasons, columns) if n_reasons else {}
-    of_model = model_notes(model, snapshot.as_of[0].astype(object))
-    told = []
-    for i, (row, line) in enumerate(zip(rows, _lines(scores, model), strict=True)):
-        is_scored = line["status"] == "scored"
-        told.append(
-            CaseAnswer(
-                row=row.place,
-                case_id=row.case_id,
-                score_id=secrets.token_hex(16),
-                reasons=_both_ways(reasons.get(row.case_id or "", []) if is_scored else []),
-                unknown_facts=_unknown(snapshot, i, model) if is_scored else [],
-                warnings=[*of_model, *row.notes, *(_outside(columns, i, model) if is_scored else [])],
-                as_of=snapshot.as_of[i].astype(object),
-                model_version=model.version,
-                **line,
-            )
+    def body(self) -> str:
+        """As JSON."""
+        n = Counter(outcome.status for outcome in self.outcomes)
+        without = len(self.outcomes) - n["scored"] - n["rejected"]
+        return (
+            f'{{"request_id":{text_of(self.request_id)},"n_scored":{n["scored"]},"n_without_score":{without},'
+            f'"n_rejected":{n["rejected"]},"results":[{",".join([outcome.text for outcome in self.outcomes])}]}}'
         )
-    return told
 
 
-def _lines(scores: dict[str, np.ndarray], model: InService) -> list[dict[str, Any]]:
-    """The columns of the scores as the fields of an answer, one dict per case, nan as None."""
-    weeks, horizon = model.outcome.horizons_weeks, f"p_exceed_{model.outcome.horizon_weeks}w"
-    curves = zip(*(scores[f"p_exceed_{w}w"].tolist() for w in weeks), strict=True)
-    lines = []
-    columns = [scores[c].tolist() for c in (horizon, "status", "abstain_reason", "age_weeks", "base_rate")]
-    for (p, status, reason, age, rate), curve in zip(zip(*columns, strict=True), curves, strict=True):
-        is_scored = status == "scored"
-        points = [CurvePoint(weeks=w, p_exceed=_or_none(q)) for w, q in zip(weeks, curve, strict=True)]
-        lines.append(
-            {
-                "status": status,
-                "p_exceed_52w": _or_none(p),
-                "words": Words(da=DANISH.frequency(p), en=ENGLISH.frequency(p)) if is_scored else None,
-                "curve": points if is_scored else [],
-                "base_rate": _or_none(rate),
-                "age_weeks": age,
-                "abstained": _abstention(reason) if status == "abstained" else None,
-            }
-        )
-    return lines
+def answer(rows: Sequence[Row], model: InService, n_reasons: int) -> list[Outcome]:
+    """Score the rows that fit, whatever requests they came in, and say of the others what is wrong."""
+    told = iter(_scored([row for row in rows if not row.flaws], model, n_reasons))
+    return [_rejected(row, model) if row.flaws else next(told) for row in rows]
 
 
-def _or_none(value: float) -> float | None:
-    return None if math.isnan(value) else value
+def _rejected(row: Row, model: InService) -> Outcome:
+    errors = text_of([flaw.model_dump() for flaw in row.flaws])
+    return Outcome(row, None, "rejected", wording_of(model).outcome(row.place, row.case_id, row.as_of, errors=errors))
 
 
-def _abstention(reason: str) -> Abstention:
-    if reason == OBJECTION:
-        return Abstention(
-            code="objection",
-            text_da="Personen har gjort indsigelse mod at blive vurderet",
-            text_en="The person has objected to being scored",
-        )
-    names = reason.split(", ")
-    labels = [schema.attributes()[s].label for n in names for s in features.catalogue()[n].sources] or [
-        (reason, reason)
-    ]
-    return Abstention(
-        code="required-missing",
-        features=names,
-        text_da=f"Mangler oplysninger, som modellen ikke kan undvære: {', '.join(da for da, _ in labels)}",
-        text_en=f"Lacks what the model cannot do without: {', '.join(en for _, en in labels)}",
-    )
-
-
-def _both_ways(reasons: Sequence[Reason]) -> Reasons:
-    def of(direction: str) -> list[ReasonMessage]:
-        return [
-            ReasonMessage(feature=r.feature, text_da=r.text_da, text_en=r.text_en, known_on=r.known_on)
-            for r in reasons
-            if r.direction == direction
-        ]
-
-    return Reasons(up=of("up"), down=of("down"))
-
-
-def _unknown(snapshot: Snapshot, i: int, model: InService) -> list[Unknown]:
-    """Facts behind the model's features that nobody has recorded for case ``i``."""
-    facts, known = schema.fact_attributes(), features.catalogue()
-    used = dict.fromkeys(s for n in model.meta["features"] for s in known[n].sources if s in facts)
-    return [
-        Unknown(name=n, label_da=facts[n].label[0], label_en=facts[n].label[1], usually_known=facts[n].known)
-        for n in used
-        if np.isnat(snapshot.known_on[n][i])
-    ]
-
-
-def _outside(columns: dict[str, np.ndarray], i: int, model: InService) -> list[Note]:
-    """A note for each number that lies outside what the model has seen."""
-    notes = []
-    for name, (low, high) in model.meta.get("ranges", {}).items():
-        if columns[name][i] < low or columns[name][i] > high:
-            source = next(iter(features.catalogue()[name].sources), "")
-            da, en = schema.attributes()[source].label if source else ("Sagens varighed eller dato", "Age or date")
-            notes.append(
-                Note(
-                    code="outside-training",
-                    pointer=f"/attributes/{source}" if source in schema.case_attributes() else "",
-                    text_da=f"{da} ligger uden for det, modellen har set",
-                    text_en=f"{en} lies outside what the model has seen",
-                )
-            )
-    return notes
-
-
-def model_notes(model: InService, as_of: date) -> list[Note]:
-    """What a reader should know of the model itself: that it is old, or learned from made-up cases."""
-    notes = []
-    trained = model.meta.get("trained_as_of")
-    if trained and (as_of - date.fromisoformat(trained)).days > STALE_DAYS:
-        da = f"Modellen har kun set, hvad der var kendt {DANISH.day(date.fromisoformat(trained))}; den bør trænes igen"
-        en = f"The model has seen only what was known on {trained}; it should be trained again"
-        notes.append(Note(code="stale-model", pointer="", text_da=da, text_en=en))
-    if model.meta.get("is_synthetic"):
-        da = "Modellen har lært af opdigtede sager; scoren siger intet om virkelige mennesker"
-        en = "The model learned from made-up cases; the score says nothing of real people"
-        notes.append(Note(code="synthetic-model", pointer="", text_da=da, text_en=en))
-    return notes
+def _scored(rows: Sequence[Row], model: InService, n_reasons: int) -> list[Outcome]:
+    if not rows:
+        return []
+    said, snapshot = wording_of(model), taken(rows)
+    built = features.build_features(snapshot, said.features)
+    scores = score_columns(snapshot, model, built)
+    reasons = explain_rows(snapshot, model, n_reasons, built) if n_reasons else [[]] * len(rows)
+    unknown, outside = said.unknown_facts(snapshot), said.outside(built)
+    horizons = [f"p_exceed_{week}w" for week in model.outcome.horizons_weeks]
+    curves = zip(*(scores[name].tolist() for name in horizons), strict=True)
+    names = (f"p_exceed_{model.outcome.horizon_weeks}w", "status", "abstain_reason", "age_weeks", "base_rate")
+    columns = zip(*(scores[name].tolist() for name in names), strict=True)
+    ids, outcomes = secrets.token_hex(16 * len(rows)), []
+    for i, (row, curve, (p, status, why, age, rate)) in enumerate(zip(rows, curves, columns, strict=True)):
+        score_id, warnings = ids[32 * i : 32 * i + 32], notes_of_model(model, row.as_of) + notes(row.notes)
+        written = {"score_id": score_id, "status": status, "age": age, "base_rate": rate}
+        if status == "scored":
+            up, down = both_ways(reasons[i])
+            written |= {"p": p, "curve": said.curve(curve), "up": up, "down": down, "unknown": unknown[i]}
+            warnings += outside.get(i, [])
+        elif status == "abstained":
+            written["abstained"] = abstention(why)
+        text = said.outcome(row.place, row.case_id, row.as_of, warnings=",".join(warnings), **written)
+        outcomes.append(Outcome(row, score_id, status, text))
+    return outcomes

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import islice
 from typing import Any
 
 from fastapi import Request
@@ -17,17 +18,17 @@ from pydantic import ValidationError
 from risk.errors import StoreError
 from risk.intake.pseudonym import looks_like_cpr
 from serving.access import Caller
-from serving.answers import ScoresAnswer, answer
+from serving.answers import Answered, Outcome, answer
 from serving.champion import Champion, InService
 from serving.counting import Counts
-from serving.messages import Envelope, flaws_of
+from serving.messages import Envelope, Row, flaws_of
 from serving.problems import Flaw, Refused, request_id
 from serving.reading import parse_json, read_body
 from serving.recording import record
 from serving.rows import read_rows
 from serving.settings import Settings
 from serving.start import Behind
-from serving.store.ledger import Entry, Repeatable, Submission, Written, find
+from serving.store.ledger import Repeatable, Submission, Written, find
 from serving.store.writer import Writer
 
 # Two days: somewhere it is tomorrow already, and a case registered today is asked about with tomorrow's date.
@@ -46,12 +47,23 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """One request as it was read, waiting to be scored."""
+
+    rows: list[Row]
+    model: InService
+    caller: Caller
+    request_id: str
+    repeats: tuple[str, str] | None  # the Idempotency-Key and what was asked under it
+
+
+@dataclass(frozen=True)
 class Made:
     """A request scored and not yet recorded."""
 
-    answer: ScoresAnswer
+    answer: Answered
+    submission: Submission
     body: str
-    entries: list[Entry]
 
 
 class Desk:
@@ -66,6 +78,7 @@ class Desk:
         self._seals = behind.seals
         self._threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="score")
         self._here = 0
+        self._waiting: list[tuple[Asked, asyncio.Future[Made]]] = []
         self._pending: list[tuple[Submission, asyncio.Future[Written]]] = []
 
     def open(self) -> None:
@@ -129,21 +142,20 @@ class Desk:
             raise Refused("busy")
         self._here += 1
         try:
-            caller, loop = request.state.caller, asyncio.get_running_loop()
-            work = (body, model, caller, request_id(request), limits)
-            # A request of a few cases is scored where it is: handing it to a thread would cost as much again.
-            is_small = len(body) <= SMALL_BYTES
-            made = self._make(*work) if is_small else await loop.run_in_executor(self._threads, self._make, *work)
-            repeatable = None
-            if repeat_key is not None:
-                digest = hashlib.sha256(request.url.path.encode() + b"\n" + body).hexdigest()
-                repeatable = Repeatable(caller.name, repeat_key, digest, made.body)
-            request.state.n_cases = len(made.answer.results)
-            return await self._recorded(made, repeatable)
+            caller, called, loop = request.state.caller, request_id(request), asyncio.get_running_loop()
+            repeats = None if repeat_key is None else (repeat_key, _digest(request.url.path, body))
+            if len(body) > SMALL_BYTES:
+                work = (body, model, caller, called, repeats, limits)
+                made = await loop.run_in_executor(self._threads, self._make, *work)
+            else:
+                # Few cases are scored here, with those of whoever asks at the same time: a thread would cost as much again.
+                made = await self._turn(Asked(self._read(body, limits), model, caller, called, repeats))
+            request.state.n_cases = len(made.answer.outcomes)
+            return await self._recorded(made)
         finally:
             self._here -= 1
 
-    def _make(self, body: bytes, model: InService, caller: Caller, called: str, limits: Limits) -> Made:
+    def _read(self, body: bytes, limits: Limits) -> list[Row]:
         asked = _envelope(parse_json(body))
         if asked.as_of > self.today() + timedelta(days=DAYS_AHEAD):
             flaw = Flaw(pointer="/as_of", code="in-the-future", detail="a day no later than tomorrow")
@@ -154,23 +166,67 @@ class Desk:
         rows = read_rows(asked.cases, asked.as_of, self.settings.max_facts)
         if limits.needs_one and all(row.flaws for row in rows):
             raise Refused("no-case-fits", [flaw for row in rows for flaw in row.flaws])
-        made = answer(rows, asked.as_of, model, self.settings.n_reasons, called)
-        return Made(made, *record(made, rows, asked.as_of, caller))
+        return rows
 
-    async def _recorded(self, made: Made, repeatable: Repeatable | None) -> str:
-        if not made.entries and repeatable is None:
+    def _make(
+        self,
+        body: bytes,
+        model: InService,
+        caller: Caller,
+        called: str,
+        repeats: tuple[str, str] | None,
+        limits: Limits,
+    ) -> Made:
+        [made] = self._score([Asked(self._read(body, limits), model, caller, called, repeats)])
+        return made
+
+    def _score(self, group: Sequence[Asked]) -> list[Made]:
+        """Score requests together; they have one model."""
+        told = iter(answer([row for asked in group for row in asked.rows], group[0].model, self.settings.n_reasons))
+        return [_made(asked, list(islice(told, len(asked.rows)))) for asked in group]
+
+    async def _turn(self, asked: Asked) -> Made:
+        """Wait to be scored with everyone who is here by the next turn of the loop."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Made] = loop.create_future()
+        if not self._waiting:
+            loop.call_soon(self._score_waiting)
+        self._waiting.append((asked, future))
+        return await future
+
+    def _score_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for model in {id(asked.model): asked.model for asked, _ in waiting}.values():
+            group = [(asked, future) for asked, future in waiting if asked.model is model]
+            try:
+                _answer_all([future for _, future in group], self._score([asked for asked, _ in group]))
+            except Exception as why:
+                if len(group) == 1:
+                    _answer_all([group[0][1]], why)
+                    continue
+                for asked, future in group:  # what breaks on one request must not break another
+                    self._score_alone(asked, future)
+
+    def _score_alone(self, asked: Asked, future: asyncio.Future[Made]) -> None:
+        try:
+            _answer_all([future], self._score([asked]))
+        except Exception as why:
+            _answer_all([future], why)
+
+    async def _recorded(self, made: Made) -> str:
+        if not made.submission.entries and made.submission.repeatable is None:
             return made.body
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Written] = loop.create_future()
         if not self._pending:
             loop.call_soon(self._hand_over, loop)
-        self._pending.append((Submission(made.entries, repeatable), future))
+        self._pending.append((made.submission, future))
         written = await future
         if written.is_clash:
             raise Refused("key-reused")
         if written.earlier is not None:
             return written.earlier
-        self._counts.scored(outcome.status for outcome in made.answer.results)
+        self._counts.scored(outcome.status for outcome in made.answer.outcomes)
         return made.body
 
     def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -201,14 +257,25 @@ class Desk:
         return past.output
 
 
-def _answer_all(futures: list[asyncio.Future[Written]], outcomes: list[Written] | StoreError) -> None:
+def _answer_all(futures: Sequence[asyncio.Future[Any]], outcomes: Sequence[Any] | Exception) -> None:
     for i, future in enumerate(futures):
         if future.done():  # the caller has gone; what was recorded stays recorded
             continue
-        if isinstance(outcomes, StoreError):
+        if isinstance(outcomes, Exception):
             future.set_exception(outcomes)
         else:
             future.set_result(outcomes[i])
+
+
+def _made(asked: Asked, outcomes: list[Outcome]) -> Made:
+    told = Answered(asked.request_id, asked.model.version, outcomes)
+    entries, body = record(outcomes, asked.model.version, asked.caller, asked.request_id), told.body()
+    repeatable = None if asked.repeats is None else Repeatable(asked.caller.name, *asked.repeats, body)
+    return Made(told, Submission(entries, repeatable), body)
+
+
+def _digest(path: str, body: bytes) -> str:
+    return hashlib.sha256(path.encode() + b"\n" + body).hexdigest()
 
 
 def _envelope(given: Any) -> Envelope:

@@ -20,11 +20,14 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetPydanticSchema,
     StringConstraints,
     TypeAdapter,
     ValidationError,
+    WithJsonSchema,
     create_model,
 )
+from pydantic_core import core_schema
 
 from risk import schema
 from risk.intake.pseudonym import looks_like_cpr
@@ -32,23 +35,12 @@ from risk.schema import Attribute
 from risk.scoring import OBJECTION
 from serving.problems import Flaw
 
-FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2199, 12, 31)
 LONGEST_TEXT = 64
 _CPR = "shaped like a CPR number"
-_ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+# Days of 1970 to 2199 as they are written; that a month has so many days is seen when the day is read.
+_DAY_PATTERN = r"^(19[7-9]|2[01][0-9])[0-9]-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
 # A pseudonym of hexadecimal digits, or a UUID, can hold ten digits in a row by chance; anything else that does is refused.
 _KEYED_HASH = re.compile(r"[0-9a-f]{32,64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-
-
-def _iso_day(given: object) -> date:
-    if isinstance(given, str) and _ISO_DAY.fullmatch(given):
-        try:
-            day = date.fromisoformat(given)
-        except ValueError:
-            day = LAST_DAY.replace(year=9999)
-        if FIRST_DAY <= day <= LAST_DAY:
-            return day
-    raise ValueError("not a day")
 
 
 def _pseudonym(given: object) -> object:
@@ -58,7 +50,15 @@ def _pseudonym(given: object) -> object:
 
 
 _CASE_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$"
-Day = Annotated[date, BeforeValidator(_iso_day)]
+Day = Annotated[
+    date,
+    GetPydanticSchema(
+        lambda _, __: core_schema.chain_schema(
+            [core_schema.str_schema(strict=True, pattern=_DAY_PATTERN), core_schema.date_schema()]
+        )
+    ),
+    WithJsonSchema({"type": "string", "format": "date"}),
+]
 CaseId = Annotated[
     str,
     BeforeValidator(_pseudonym),
@@ -80,7 +80,9 @@ class Fact(Message):
     known_on: Day = Field(description="The day it was recorded, not the day it happened")
     name: Text = Field(description="A fact of /v1/dictionary", examples=["expected_recovery"])
     value: Flag | Number | Text = Field(
-        description="A level code, a number or true/false, as the fact's kind asks", examples=["13_26w"]
+        description="A level code, a number or true/false, as the fact's kind asks",
+        examples=["13_26w"],
+        union_mode="left_to_right",
     )
 
 
@@ -176,11 +178,12 @@ class Note(BaseModel):
     text_en: str
 
 
-@dataclass
+@dataclass(slots=True)
 class Row:
     """One case of a request: its place, what could be read of it, what does not fit and what is worth saying."""
 
     place: int
+    as_of: date
     case_id: str | None = None
     case: Any = None
     flaws: list[Flaw] = field(default_factory=list)

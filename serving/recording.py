@@ -8,45 +8,40 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from risk import schema
 from risk.schema import Attribute
 from serving.access import Caller
-from serving.answers import ScoresAnswer
+from serving.answers import Outcome
 from serving.messages import Row
 from serving.store.ledger import Entry, instant, score_entry
 
 
-def record(made: ScoresAnswer, rows: Sequence[Row], as_of: date, caller: Caller) -> tuple[str, list[Entry]]:
-    """The body of the answer as JSON, and an entry per outcome; a row that was rejected has no score and no entry."""
-    at, told, entries = instant(datetime.now(UTC)), [], []
-    for row, outcome in zip(rows, made.results, strict=True):
-        text = outcome.model_dump_json()
-        told.append(text)
-        if outcome.score_id is None or row.case_id is None:
-            continue
-        entries.append(
-            score_entry(
-                score_id=outcome.score_id,
-                at=at,
-                caller=caller.name,
-                office=caller.office,
-                request_id=made.request_id,
-                model_version=outcome.model_version,
-                as_of=as_of.isoformat(),
-                status=outcome.status,
-                case_id=row.case_id,
-                given=asked(row, as_of),
-                told=text,
-            )
+def record(outcomes: Sequence[Outcome], model_version: str, caller: Caller, request_id: str) -> list[Entry]:
+    """An entry per outcome; a row that was rejected has no score and no entry."""
+    at = instant(datetime.now(UTC))
+    return [
+        score_entry(
+            score_id=outcome.score_id,
+            at=at,
+            caller=caller.name,
+            office=caller.office,
+            request_id=request_id,
+            model_version=model_version,
+            as_of=outcome.row.as_of.isoformat(),
+            status=outcome.status,
+            case_id=outcome.row.case_id,
+            given=asked(outcome.row),
+            told=outcome.text,
         )
-    envelope = made.model_dump_json(exclude={"results"})
-    return f'{envelope[:-1]},"results":[{",".join(told)}]}}', entries
+        for outcome in outcomes
+        if outcome.score_id is not None and outcome.row.case_id is not None
+    ]
 
 
-def asked(row: Row, as_of: date) -> str:
+def asked(row: Row) -> str:
     """One case as it was understood: a request of its own, in JSON."""
     declared = schema.attributes()
     case = {
@@ -59,7 +54,10 @@ def asked(row: Row, as_of: date) -> str:
             for name, known_on, value in row.facts
         ],
     }
-    return json.dumps({"as_of": as_of.isoformat(), "cases": [case]}, separators=(",", ":"))
+    return _as_json({"as_of": row.as_of.isoformat(), "cases": [case]})
+
+
+_as_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def _word(attribute: Attribute, value: float) -> Any:

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from risk.errors import ConfigError
 from risk.features import audit, clock, health, history, progress, work
 from risk.features.feature import Feature
 from risk.snapshot import Snapshot
+from risk.weeks import Floats
 
-__all__ = ["Feature", "build_features", "catalogue", "check_features", "default_features", "feature_frame"]
+__all__ = ["Built", "Feature", "build_features", "catalogue", "check_features", "default_features", "feature_frame"]
 
 
 @cache
@@ -50,7 +53,25 @@ def check_features(names: Sequence[str], allowed: Sequence[str] = ()) -> None:
             )
 
 
-def build_features(snapshot: Snapshot, names: Sequence[str]) -> dict[str, np.ndarray]:
+class Built(dict[str, Floats]):
+    """Features by name, (n,) each: the rows of one matrix, so that a model can take them without copying."""
+
+    def __init__(self, names: Sequence[str], matrix: Floats) -> None:
+        super().__init__(zip(names, matrix, strict=True))
+        self._names, self._matrix = tuple(names), matrix
+
+    def table(self, names: Sequence[str]) -> Floats:
+        """The named features side by side, (n, p) in Fortran order."""
+        if tuple(names) == self._names[: len(names)]:
+            return self._matrix[: len(names)].T
+        return np.array([self[name] for name in names]).T
+
+    def rows(self, names: Sequence[str], chosen: npt.NDArray[Any]) -> Built:
+        """The named features of some rows."""
+        return Built(names, np.ascontiguousarray(self.table(names).T[:, chosen]))
+
+
+def build_features(snapshot: Snapshot, names: Sequence[str]) -> Built:
     """Compute the named features, (n,) float each: numbers, 0/1, or positions of levels; nan where not known.
 
     Raises
@@ -62,7 +83,12 @@ def build_features(snapshot: Snapshot, names: Sequence[str]) -> dict[str, np.nda
     strange = [n for n in names if n not in known]
     if strange:
         raise ConfigError(f"feature {strange[0]!r} is not in the catalogue; the model was made by another version")
-    return {name: known[name].compute(snapshot) for name in names}
+    matrix, otherwise = np.empty((len(names), len(snapshot))), np.empty((len(names), 1))
+    for i, name in enumerate(names):
+        feature = known[name]
+        matrix[i], otherwise[i] = feature.compute(snapshot), feature.otherwise
+    np.copyto(matrix, otherwise, where=np.isnan(matrix))
+    return Built(names, matrix)
 
 
 def feature_frame(columns: dict[str, np.ndarray]) -> pd.DataFrame:

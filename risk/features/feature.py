@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from risk import schema
 from risk.snapshot import Snapshot
 from risk.weeks import Floats
+
+_DANISH = str.maketrans(",.", ".,")
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,8 @@ class Feature:
         Attributes it is computed from; marks, purpose and permitted use follow from them.
     compute : callable
         ``Snapshot -> (n,) float``: a number, or the position of a level; nan where not known.
+    otherwise : float
+        Stands where ``compute`` knows nothing: the level ``unknown`` of a category, else nan.
     sentence : (str, str)
         Danish and English sentence for a reason, with ``{value}`` where the value goes.
     missing : (str, str)
@@ -45,6 +50,34 @@ class Feature:
     is_flag: bool = False
     no_sentence: tuple[str, str] = ("", "")
     decimals: int = 0
+    otherwise: float = np.nan
+
+    @cached_property
+    def is_tellable(self) -> bool:
+        """Whether it may be given as a reason: protected attributes never are."""
+        return "P" not in self.marks
+
+    @cached_property
+    def texts(self) -> tuple[tuple[str, str], ...]:
+        """Danish and English sentence by value: one per level of a category, no and yes of a flag; none for a number."""
+        if self.levels:
+            return tuple(
+                self.missing if level == schema.UNKNOWN else self._filled(*label)
+                for level, label in zip(self.levels, self.labels, strict=True)
+            )
+        return (self.no_sentence, self.sentence) if self.is_flag else ()
+
+    def text_of(self, value: float) -> tuple[str, str]:
+        """The sentence that says a value, in Danish and English."""
+        if value != value:  # nan
+            return self.missing
+        if self.texts:
+            return self.texts[int(value)]
+        english = f"{value:,.{self.decimals}f}"
+        return self._filled(english.translate(_DANISH), english)
+
+    def _filled(self, danish: str, english: str) -> tuple[str, str]:
+        return self.sentence[0].replace("{value}", danish), self.sentence[1].replace("{value}", english)
 
     @property
     def marks(self) -> tuple[str, ...]:
@@ -76,18 +109,11 @@ def direct(
     """A feature that is an attribute as it stands; a category that is not known takes the level ``unknown``."""
     attribute = schema.attributes()[name]
     danish, english = attribute.label
-
-    def compute(snapshot: Snapshot) -> Floats:
-        values = snapshot.columns[name]
-        if attribute.kind != "category":
-            return values
-        return np.where(np.isnan(values), float(attribute.levels.index(schema.UNKNOWN)), values)
-
     return Feature(
         name=name,
         family=family,
         sources=(name,),
-        compute=compute,
+        compute=lambda snapshot: snapshot.columns[name],
         sentence=sentence,
         missing=missing if missing[0] else (f"{danish} er ikke oplyst", f"{english} is not known"),
         no_sentence=no_sentence if no_sentence[0] else (f"{danish}: nej", f"{english}: no"),
@@ -95,4 +121,5 @@ def direct(
         labels=tuple(attribute.labels.values()),
         is_flag=attribute.kind == "flag",
         decimals=decimals,
+        otherwise=float(attribute.levels.index(schema.UNKNOWN)) if attribute.kind == "category" else np.nan,
     )

@@ -1,0 +1,227 @@
+"""How an outcome is written: JSON put together from parts made once per model, so that a case costs its numbers only.
+
+What is written has the fields of :class:`serving.answers.CaseAnswer`, in their order; a test reads it back through that
+model. A case id holds nothing that JSON would have to escape (:mod:`serving.messages`), and every other text is our own.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from datetime import date
+from functools import cache, lru_cache
+from json.encoder import encode_basestring_ascii as quoted
+from typing import Any
+
+import numpy as np
+
+from risk import features, schema
+from risk.features import Built
+from risk.policy import read_policy
+from risk.reasons import Reason
+from risk.scoring import NOT_FOR, OBJECTION, PURPOSE
+from risk.snapshot import Snapshot
+from serving.champion import InService
+from serving.language import Speaker, share_of_100
+from serving.messages import Note
+
+STALE_DAYS = 365
+DANISH, ENGLISH = Speaker("da"), Speaker("en")
+_OUTCOME = (
+    '{"row":%d,"case_id":%s,"score_id":%s,"status":"%s","p_exceed_52w":%s,"interval":%s,"band":%s,"words":%s,"curve":[%s],'
+    '"base_rate":%s,"age_weeks":%s,"reasons":{"up":[%s],"down":[%s]},"unknown_facts":%s,"warnings":[%s],"abstained":%s,'
+    '"errors":%s,"as_of":"%s",'
+)
+
+
+def text_of(value: Any) -> str:
+    """JSON of plain values, without blanks."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+class Wording:
+    """What is written of the scores of one model."""
+
+    def __init__(self, model: InService) -> None:
+        known, facts = features.catalogue(), schema.fact_attributes()
+        used = dict.fromkeys(s for n in model.meta["features"] for s in known[n].sources if s in facts)
+        self.facts = list(used)
+        self.features = list(dict.fromkeys([*model.meta["features"], *model.meta.get("ranges", {})]))
+        self._unknown = [
+            text_of({"name": n, "label_da": facts[n].label[0], "label_en": facts[n].label[1], "usually_known": facts[n].known})
+            for n in used
+        ]  # fmt: skip
+        self._curve = ",".join(f'{{"weeks":{week},"p_exceed":%s}}' for week in model.outcome.horizons_weeks)
+        ranges = model.meta.get("ranges", {})
+        self._ranged = list(ranges)
+        self._low = np.array([low for low, _ in ranges.values()])
+        self._high = np.array([high for _, high in ranges.values()])
+        self._outside = [_note(_outside_note(name)) for name in ranges]
+        said = {"model_version": model.version, "purpose": PURPOSE, "not_for": list(NOT_FOR)}
+        self._ending = text_of(said)[1:]
+
+    def unknown_facts(self, snapshot: Snapshot) -> list[str]:
+        """Of each case, the facts behind the model's features that nobody has recorded."""
+        lacking = np.isnat(np.array([snapshot.known_on[n] for n in self.facts]).reshape(len(self.facts), -1)).T
+        made: dict[bytes, str] = {}
+        out = []
+        for row in lacking:
+            key = row.tobytes()  # cases that lack the same are told the same
+            if key not in made:
+                made[key] = f"[{','.join(u for u, is_lacking in zip(self._unknown, row, strict=True) if is_lacking)}]"
+            out.append(made[key])
+        return out
+
+    def outside(self, built: Built) -> dict[int, list[str]]:
+        """By row, a note for each number that lies outside what the model has seen."""
+        if not self._ranged:
+            return {}
+        values = built.table(self._ranged)
+        found: dict[int, list[str]] = {}
+        for i, j in zip(*np.nonzero((values < self._low) | (values > self._high)), strict=True):
+            found.setdefault(int(i), []).append(self._outside[j])
+        return found
+
+    def curve(self, chances: Sequence[float]) -> str:
+        return self._curve % tuple("null" if math.isnan(p) else repr(p) for p in chances)
+
+    def outcome(
+        self, row: int, case_id: str | None, as_of: date, *, score_id: str | None = None, status: str = "rejected",
+        p: float = math.nan, interval: str = "null", band: str | None = None, curve: str = "", base_rate: float = math.nan,
+        age: float = math.nan, up: str = "", down: str = "", unknown: str = "[]", warnings: str = "",
+        abstained: str = "null", errors: str = "[]",
+    ) -> str:  # fmt: skip
+        """One outcome; what is not given stands as for a case that was rejected."""
+        return (
+            _OUTCOME
+            % (
+                row, "null" if case_id is None else f'"{case_id}"', "null" if score_id is None else f'"{score_id}"', status,
+                number(p), interval, "null" if band is None else f'"{band}"', words(p), curve, number(base_rate), number(age),
+                up, down, unknown, warnings, abstained, errors, as_of,
+            )
+            + self._ending
+        )  # fmt: skip
+
+
+@lru_cache(maxsize=4)
+def wording_of(model: InService) -> Wording:
+    """The wording of a model in service, made when it is first asked."""
+    return Wording(model)
+
+
+def number(value: float) -> str:
+    return "null" if value != value else repr(value)  # nan is not a number of JSON
+
+
+@cache
+def _said(n: int) -> str:
+    p = n / 100
+    return text_of({"da": DANISH.frequency(p), "en": ENGLISH.frequency(p)})
+
+
+def words(p: float) -> str:
+    """A chance as people count, in both languages."""
+    if p != p:
+        return "null"
+    return _said(0 if p < 0.01 else 100 if p > 0.99 else share_of_100(p))
+
+
+def reason(told: Reason) -> str:
+    day = "null" if told.known_on is None else f'"{told.known_on}"'
+    return f'{{"feature":"{told.feature}","text_da":{quoted(told.text_da)},"text_en":{quoted(told.text_en)},"known_on":{day}}}'
+
+
+def both_ways(reasons: Sequence[Reason]) -> tuple[str, str]:
+    """The reasons for and against, the strongest first."""
+    up: list[str] = []
+    down: list[str] = []
+    for told in reasons:
+        (up if told.direction == "up" else down).append(reason(told))
+    return ",".join(up), ",".join(down)
+
+
+def abstention(why: str) -> str:
+    """Why there is no score: an objection, or the features that are missing, joined by commas."""
+    if why == OBJECTION:
+        return text_of(
+            {
+                "code": "objection",
+                "features": [],
+                "text_da": "Personen har gjort indsigelse mod at blive vurderet",
+                "text_en": "The person has objected to being scored",
+            }
+        )
+    names = why.split(", ")
+    labels = [schema.attributes()[s].label for n in names for s in features.catalogue()[n].sources] or [(why, why)]
+    return text_of(
+        {
+            "code": "required-missing",
+            "features": names,
+            "text_da": f"Mangler oplysninger, som modellen ikke kan undvære: {', '.join(da for da, _ in labels)}",
+            "text_en": f"Lacks what the model cannot do without: {', '.join(en for _, en in labels)}",
+        }
+    )
+
+
+def notes(told: Sequence[Note]) -> list[str]:
+    return [_note(n) for n in told]
+
+
+def _note(told: Note) -> str:
+    return told.model_dump_json()
+
+
+def _outside_note(name: str) -> Note:
+    source = next(iter(features.catalogue()[name].sources), "")
+    da, en = schema.attributes()[source].label if source else ("Sagens varighed eller dato", "Age or date")
+    return Note(
+        code="outside-training",
+        pointer=f"/attributes/{source}" if source in schema.case_attributes() else "",
+        text_da=f"{da} ligger uden for det, modellen har set",
+        text_en=f"{en} lies outside what the model has seen",
+    )
+
+
+@lru_cache(maxsize=64)
+def notes_of_model(model: InService, as_of: date) -> list[str]:
+    """:func:`model_notes`, written."""
+    return notes(model_notes(model, as_of))
+
+
+def model_notes(model: InService, as_of: date) -> list[Note]:
+    """What a reader should know of the model itself: that it is old, knows other rules, or learned from made-up cases."""
+    found = []
+    trained = model.meta.get("trained_as_of")
+    if trained and (as_of - date.fromisoformat(trained)).days > STALE_DAYS:
+        da = f"Modellen har kun set, hvad der var kendt {DANISH.day(date.fromisoformat(trained))}; den bør trænes igen"
+        en = f"The model has seen only what was known on {trained}; it should be trained again"
+        found.append(Note(code="stale-model", pointer="", text_da=da, text_en=en))
+    if (changed := _rules_changed(model.meta.get("training_window"), as_of)) is not None:
+        da = f"Sagen følges efter {changed[0]}, som modellen ikke har set sager under"
+        en = f"The case is followed up under {changed[1]}, under which the model has seen no case"
+        found.append(Note(code="regime-changed", pointer="", text_da=da, text_en=en))
+    if model.meta.get("is_synthetic"):
+        da = "Modellen har lært af opdigtede sager; scoren siger intet om virkelige mennesker"
+        en = "The model learned from made-up cases; the score says nothing of real people"
+        found.append(Note(code="synthetic-model", pointer="", text_da=da, text_en=en))
+    return found
+
+
+def _rules_changed(window: Sequence[str] | None, as_of: date) -> tuple[str, str] | None:
+    """What the follow-up rules of ``as_of`` are called when they held on no day of the training window, else None.
+
+    A rule set that is due for review because the law changes (``review_from``) counts as another one from that day on.
+    """
+    if not window:
+        return None
+    first, last = (date.fromisoformat(day) for day in window)
+    rules = read_policy().rules_on(as_of)
+    is_new = rules.review_from is not None and as_of >= rules.review_from
+    begins = rules.review_from if is_new and rules.review_from else rules.valid_from
+    ends = rules.review_from if rules.review_from and not is_new else None
+    if last >= begins and (ends is None or first < ends) and (rules.valid_until is None or first <= rules.valid_until):
+        return None
+    if is_new and rules.review_from is not None:
+        return (f"regler, der er ændret fra {DANISH.day(rules.review_from)}", f"rules changed from {rules.review_from}")
+    return rules.label
