@@ -16,6 +16,7 @@ from risk.options import DAY
 @click.option("--as-of", type=DAY, required=True, help="The day to look, e.g. the Monday of the week: yyyy-mm-dd.")
 @click.option("--capacity", type=int, help="Cases a team can take on in the week, the same for every team.")
 @click.option("--policy", type=click.Path(path_type=Path), help="A policy file of your own; default: the shipped one.")
+@click.option("--rates", type=click.Path(path_type=Path), help="A file of rates of your own, for an order by cost.")
 @click.option(
     "--model", default="models:/risk52@champion", show_default=True, help="A registered model, or a bundle's folder."
 )
@@ -30,6 +31,7 @@ def list_command(
     as_of: date,
     capacity: int | None,
     policy: Path | None,
+    rates: Path | None,
     model: str,
     out: Path | None,
     previous: Path | None,
@@ -45,6 +47,7 @@ def list_command(
     from risk.home import home
     from risk.policy import read_policy
     from risk.progress import telling
+    from risk.rates import read_rates
     from risk.register import read_register
     from serving.language import Speaker
     from serving.weekly import find_last_week, make_lists, summary, write_lists
@@ -53,6 +56,7 @@ def list_command(
     if capacity is not None and policy is not None:
         raise click.UsageError("give --capacity or --policy, not both: a policy file sets the capacity of each team")
     rules = read_policy(policy) if capacity is None else read_policy().with_places(capacity)
+    prices = read_rates(rates)
     folder = out or home() / "lists"
     earlier = last_week_of(read_content(previous)) if previous else find_last_week(folder, as_of)
     speaker = Speaker("en" if language == "en" else "da")
@@ -62,7 +66,7 @@ def list_command(
         step("opening the model", 0.25)
         bundle = champion_bundle(model)
         step("scoring and prioritising", 0.5)
-        lists = make_lists(cases, as_of, bundle, rules, earlier)
+        lists = make_lists(cases, as_of, bundle, rules, earlier, prices)
         step("writing the lists", 0.75)
         told = summary(lists, write_lists(lists, folder, speaker))
     if as_json:
