@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "list": ("serving.cli:list_command", "Write Monday's lists: whom to talk to this week, and why."),
     "score": ("serving.api_cli:score_command", "Score every open case of a register into a Parquet file."),
     "serve": ("serving.api_cli:serve_command", "Start the scoring service for case systems."),
+    "web": ("serving.web.cli:command", "Start the page on which staff read the week's lists and answer."),
     "benchmark": ("training.benchmark:command", "Put the office's own figures beside Slagelse's and its peers'."),
     "capacity": (
         "training.capacity:command",
