@@ -48,6 +48,10 @@ class Settings(BaseSettings):
         Whom to tell when a page is not accessible, as the accessibility statement names it.
     sign_in_rate : str
         Tries to sign in from one address before 429; in each process.
+    session_idle_minutes, session_hours : float
+        A session of the staff's page ends when nothing was asked for so long, and in any case after so many hours.
+    keep_scores_days, keep_lists_days, keep_feedback_days, keep_views_days : int
+        How long the store keeps what is personal (:mod:`serving.store.retention` says why so long); ``risk store expire``.
     """
 
     model_config = SettingsConfigDict(env_prefix="RISK_", extra="forbid", frozen=True)
@@ -78,6 +82,12 @@ class Settings(BaseSettings):
     web_key: SecretStr | None = None
     web_contact: str = Field("", max_length=200)
     sign_in_rate: str = "20/minute"
+    session_idle_minutes: float = Field(30.0, gt=0.0, le=480.0)
+    session_hours: float = Field(10.0, gt=0.0, le=24.0)
+    keep_scores_days: int = Field(1825, ge=1, le=36_500)
+    keep_lists_days: int = Field(730, ge=1, le=36_500)
+    keep_feedback_days: int = Field(730, ge=1, le=36_500)
+    keep_views_days: int = Field(365, ge=1, le=36_500)
 
 
 def read_settings(**given: object) -> Settings:
