@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from risk.priority import SECTIONS
-from serving.language import Speaker
-from serving.ordering import order_lines
+from serving.language import LANGUAGES, Speaker
+from serving.ordering import order_lines, section_words
 from serving.worklist import Lists
 
 LEAST_SHOWN = 5
@@ -123,6 +123,22 @@ def _account_lines(team: Any, lists: Lists, speaker: Speaker) -> list[str]:
     if team.n_audit:
         out.append(say("lines.audit", n_audit=team.n_audit))
     return out + order_lines(team, lists.worklist, speaker)
+
+
+def kept_words(team: Any, lists: Lists) -> dict[str, dict[str, Any]]:
+    """What is kept in words with a team's list, by language: policies and rules change, a list of the past does not.
+
+    ``lines`` and ``warning`` as on the files, and the name, the short name and the purpose of each section.
+    """
+    parts = ("section", "section_short", "section_why")
+    return {
+        language: {
+            "lines": team_lines(team, lists, speaker),
+            "warning": review_line(lists, speaker),
+            "sections": {s: [section_words(p, s, lists.worklist, speaker) for p in parts] for s in SECTIONS},
+        }
+        for language, speaker in ((lang, Speaker(lang)) for lang in LANGUAGES)
+    }
 
 
 def small_hidden(n: int, speaker: Speaker) -> str:
