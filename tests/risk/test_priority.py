@@ -11,7 +11,7 @@ import pytest
 from risk.duties import Duties
 from risk.errors import CaseDataError, ConfigError, TooFewCasesError
 from risk.outlook import Outlook
-from risk.policy import Audit, Order, Policy, read_policy
+from risk.policy import Audit, Capacity, Closing, Minutes, Order, Policy, read_policy
 from risk.priority import LastWeek, Worklist, draw_seed, prioritise
 from risk.scoring import Scores
 
@@ -158,6 +158,71 @@ def test_places_go_first_to_cases_up_to_the_week_the_policy_names_whatever_the_c
     assert listed(week(*cases, places=3), "risk") == ["young", "edge", "old"]
     by_chance = Order(first_until_week=52, cool_down_days=14)
     assert listed(week(*cases, places=2, order=by_chance), "risk") == ["old", "young"]
+
+
+def test_the_rest_can_go_by_expected_cost_or_by_a_stated_mix_of_chance_and_cost() -> None:
+    # Of a full cost of 1000: shares 0.2, 0.5 and 0.3. At one half each the mix gives 0.55, 0.45 and 0.35.
+    cases = (case("likely", 0.9, cost=200.0), case("dear", 0.4, cost=500.0), case("third", 0.4, cost=300.0))
+    assert listed(week(*cases, places=9, order=Order(by="risk"))) == ["likely", "dear", "third"]
+    assert listed(week(*cases, places=9, order=Order(by="avoidable_cost"))) == ["dear", "third", "likely"]
+    assert listed(week(*cases, places=2, order=Order(by="mix", cost_part=0.5))) == ["likely", "dear"]
+    # At 0.8 for the cost: 0.34, 0.48 and 0.32.
+    assert listed(week(*cases, places=9, order=Order(by="mix", cost_part=0.8))) == ["dear", "likely", "third"]
+
+
+def test_a_missed_milestone_lifts_a_case_by_as_much_of_the_full_cost() -> None:
+    late = case("late", 0.1, cost=460.0, lift=0.05, milestone="broad_assessment", milestone_state="missed")
+    work = week(case("dear", 0.1, cost=500.0), late, places=9, order=Order(by="avoidable_cost"))
+    assert listed(work) == ["late", "dear"]  # 0.46 + 0.05 against 0.50
+    assert work.rows["cost_ahead"].tolist() == [460.0, 500.0]
+
+
+def test_an_order_by_cost_without_costs_is_refused() -> None:
+    with pytest.raises(CaseDataError, match='the policy orders by "avoidable_cost", but the outlook holds no cost'):
+        week(case("a", 0.5), places=3, order=Order(by="avoidable_cost"))
+
+
+def test_cases_about_to_close_by_themselves_stand_apart_take_no_place_and_keep_their_duties() -> None:
+    work = week(
+        case("soon", 0.3, p_close_4w=0.5), case("sooner", 0.2, p_close_4w=0.8), case("stays", 0.1, p_close_4w=0.49),
+        due("due", 0.2, "2026-11-24", p_close_4w=0.9), case("called", 0.1, p_close_4w=0.9, contacted_on="2026-11-20"),
+        places=2,
+    )  # fmt: skip
+    assert list(zip(work.rows["section"], work.rows["case_id"], strict=True)) == [
+        ("duty", "due"), ("risk", "stays"), ("closing", "sooner"), ("closing", "soon"),
+    ]  # fmt: skip
+    assert work.rows["is_closing"].tolist() == [True, False, True, True]
+    assert {k: team(work)[k] for k in ("n_risk", "n_closing", "n_cooling", "n_remainder")} == {
+        "n_risk": 1, "n_closing": 2, "n_cooling": 1, "n_remainder": 0,
+    }  # fmt: skip
+    never = week(case("soon", 0.3, p_close_4w=1.0), places=2, closing=Closing(p_at_least=1.1))
+    assert listed(never, "risk") == ["soon"]
+
+
+def test_nothing_a_model_says_of_an_excluded_case_is_on_the_list() -> None:
+    work = week(due("d", 0.9, "2026-11-24", exclusion="standby", p_close_4w=0.9, cost=300.0), places=3)
+    assert work.rows[["p_exceed_52w", "base_rate", *OUTLOOK]].isna().all(axis=None)
+    assert work.rows["is_closing"].tolist() == [False]
+
+
+def test_with_hours_each_kind_of_duty_takes_its_own_minutes() -> None:
+    capacity = Capacity(
+        unit="hours", caseload_norm=45, per_worker=4.0,
+        minutes=Minutes(first_interview=90, follow_up=45, written=15, risk=40),
+    )  # fmt: skip
+    cases = (
+        due("first", 0.1, "2026-11-23"), due("later", 0.1, "2026-11-24", duty="follow_up"),
+        due("letter", 0.1, "2026-11-25", duty="follow_up", may_be_written=True),
+        *(case(f"c{i}", 0.5) for i in range(5)),
+    )  # fmt: skip
+    told = team(week(*cases, capacity=capacity))
+    # 90 + 45 + 15 of 240 minutes leave 90: two talks of 40.
+    assert {k: told[k] for k in ("duty_minutes", "risk_places", "n_risk", "n_remainder", "shortfall")} == {
+        "duty_minutes": 150, "risk_places": 2, "n_risk": 2, "n_remainder": 3, "shortfall": 0,
+    }  # fmt: skip
+    short = team(week(*cases, capacity=capacity.model_copy(update={"teams": {"A": 2.0}})))
+    # The first takes 90 of 120 minutes; the second no longer fits, nor what stands behind it.
+    assert (short["shortfall"], short["risk_places"], short["n_duty"]) == (2, 0, 3)
 
 
 def test_bands_come_from_places_not_from_fixed_limits() -> None:
