@@ -29,7 +29,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Simulate caseload norms: timeliness, time for risk, cases past week 52.",
     ),
     "keys": ("serving.store_cli:keys_command", "Make, show and end the API keys of systems that ask for scores."),
-    "ledger": ("serving.store_cli:ledger_command", "Check the ledger of scores; let go of what is too old."),
+    "ledger": ("serving.store_cli:ledger_command", "Check the ledger of scores."),
+    "store": ("serving.store_cli:store_command", "Check the weekly lists in the store; let go of what is too old."),
+    "users": ("serving.people_cli:users_command", "Accounts of the staff's page: add, show, shut, new password."),
+    "person": ("serving.people_cli:person_command", "Give out, or delete, everything held under one pseudonym."),
     "dictionary": ("risk.dictionary:command", "Write the data dictionary: every attribute, its marks and purpose."),
 }
 

@@ -1,101 +1,159 @@
-"""What the ledger holds of a person's cases: given out, and erased, by pseudonym; the chain stays whole.
+"""Everything the store holds of a person: given out, and erased, by pseudonym; both are recorded, and both chains stay whole.
 
-Erasing removes the payload with its salt. What stays is that some score was given at some time by some model, and a row
-of the chain that says which rows were emptied and why.
+A pseudonym is the key of a person, or the id of a case whose person no list names. Erasing takes away the payloads with
+their salts. What stays is that some score was given and some case stood on a list, and a record of what was emptied.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from datetime import UTC, datetime
+import json
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, select
+from sqlalchemy import Connection, Select, delete, or_, select
 
+from risk.errors import CaseDataError
+from serving.store.audit import forget_subjects, note
 from serving.store.engine import Store
-from serving.store.ledger import SCORE, Seals, Submission, append, erasure_entry, instant
-from serving.store.tables import idempotency, ledger, ledger_payload
+from serving.store.erasing import Secret, erase_rows, erase_scores, portions, scrub
+from serving.store.listed import unpacked
+from serving.store.tables import audit, feedback, ledger, ledger_payload, worklist, worklist_case
 
-# Below the number of values one statement may hold on either database.
-PORTION = 500
+EXPORTED, DELETED = "person-exported", "person-deleted"
 
 
-def export_cases(store: Store, case_ids: Collection[str]) -> list[dict[str, Any]]:
-    """Every score recorded of these cases, the oldest first: when, by whom, by which model, what was asked and told."""
+@dataclass(frozen=True)
+class Erased:
+    """How much of a person was erased."""
+
+    n_cases: int = 0
+    n_scores: int = 0
+    n_list_rows: int = 0
+    n_feedback: int = 0
+    n_views: int = 0
+
+    @property
+    def is_anything(self) -> bool:
+        return any(asdict(self).values())
+
+
+def export_person(store: Store, pseudonym: str, by: str, now: datetime) -> dict[str, Any]:
+    """Everything held under a pseudonym, as plain values: scores, list rows, feedback, and who looked or exported.
+
+    Raises
+    ------
+    CaseDataError
+        The pseudonym is empty.
+    """
+    with store.writing() as connection:
+        cases = _cases_of(connection, pseudonym)
+        told = {
+            "pseudonym": pseudonym,
+            "cases": cases,
+            "scores": _scores(connection, cases),
+            "lists": _list_rows(connection, cases),
+            "feedback": _feedback(connection, cases),
+            "record": _record(connection, [pseudonym, *cases]),
+        }
+        note(connection, now, by, EXPORTED, pseudonym)
+    return told
+
+
+def erase_person(store: Store, pseudonym: str, reason: str, by: str, now: datetime, seals: Secret) -> Erased:
+    """Erase everything held under a pseudonym, all of it or nothing.
+
+    The record says that a person was deleted, by whom, why and how much it was; it does not say who.
+
+    Raises
+    ------
+    CaseDataError
+        The pseudonym is empty.
+    StoreError
+        Nothing was erased.
+    """
+    with store.writing() as connection:
+        cases = _cases_of(connection, pseudonym)
+        n_feedback = 0
+        for portion in portions(cases):
+            n_feedback += connection.execute(delete(feedback).where(feedback.c.case_id.in_(portion))).rowcount
+        erased = Erased(
+            n_cases=len(cases),
+            n_scores=erase_scores(connection, seals, cases, reason, by, now),
+            n_list_rows=erase_rows(connection, cases, by, now),
+            n_feedback=n_feedback,
+            n_views=forget_subjects(connection, [pseudonym, *cases]),
+        )
+        if erased.is_anything:
+            note(connection, now, by, DELETED, detail={"reason": reason, **asdict(erased)})
+    scrub(store)
+    return erased
+
+
+def _cases_of(connection: Connection, pseudonym: str) -> list[str]:
+    """Ids of the cases of a person, or the case itself when the pseudonym is that of a case."""
+    if not pseudonym:
+        raise CaseDataError("name a person's key or a case")
+    found: set[str] = set()
+    for table in (worklist_case, feedback):
+        here = or_(table.c.person_key == pseudonym, table.c.case_id == pseudonym)
+        found.update(connection.execute(select(table.c.case_id).where(here).distinct()).scalars())
+    scored = select(ledger_payload.c.case_id).where(ledger_payload.c.case_id == pseudonym).limit(1)
+    found.update(connection.execute(scored).scalars())
+    return sorted(found)
+
+
+def _scores(connection: Connection, case_ids: Collection[str]) -> list[dict[str, Any]]:
+    """When, by whom, by which model, what was asked and told; the oldest first."""
     wanted = (
         select(ledger, ledger_payload.c.case_id, ledger_payload.c.input, ledger_payload.c.output)
         .join(ledger_payload, ledger.c.seq == ledger_payload.c.seq)
         .order_by(ledger.c.seq)
     )
     hidden = {"prev_hash", "hash", "input_hash", "output_hash", "detail", "kind"}
-    told: list[dict[str, Any]] = []
-    with store.reading() as connection:
-        for portion in _portions(sorted(case_ids)):
-            rows = connection.execute(wanted.where(ledger_payload.c.case_id.in_(portion))).mappings()
-            told += [{k: v for k, v in row.items() if k not in hidden} for row in rows]
-    return sorted(told, key=lambda row: row["seq"])
+    told = []
+    for row in _of_cases(connection, wanted, ledger_payload.c.case_id, case_ids):
+        kept = {k: v for k, v in row.items() if k not in hidden}
+        told.append(kept | {name: json.loads(row[name]) for name in ("input", "output")})
+    return told
 
 
-def erase_cases(store: Store, seals: Seals, case_ids: Collection[str], reason: str, by: str) -> int:
-    """Erase what is personal of these cases' scores; how many scores it was.
-
-    Raises
-    ------
-    StoreError
-        Nothing was erased.
-    """
-    asked = [
-        select(ledger_payload.c.seq).where(ledger_payload.c.case_id.in_(portion))
-        for portion in _portions(sorted(case_ids))
-    ]
-    return _erase(store, seals, asked, reason, by)
+def _list_rows(connection: Connection, case_ids: Collection[str]) -> list[dict[str, Any]]:
+    place = [worklist.c[n] for n in ("week", "office", "team", "revision", "as_of", "made_at", "model_version")]
+    wanted = select(*place, worklist_case.c.case_id, worklist_case.c.person_key, worklist_case.c.body)
+    wanted = wanted.join(worklist, worklist_case.c.list_id == worklist.c.id).order_by(worklist.c.id)
+    told = []
+    for row in _of_cases(connection, wanted, worklist_case.c.case_id, case_ids):
+        case = vars(unpacked(row["case_id"], row["person_key"], row["body"]))
+        case["reasons"] = [reason.as_dict() for reason in case["reasons"]]
+        told.append({k: v for k, v in row.items() if k != "body"} | case)
+    return [_written_out(row) for row in told]
 
 
-def erase_older(store: Store, seals: Seals, before: datetime, by: str) -> int:
-    """Retention: erase what is personal of scores given before an instant; how many scores it was.
-
-    Raises
-    ------
-    StoreError
-        Nothing was erased.
-    """
-    old = select(ledger_payload.c.seq).join(ledger, ledger.c.seq == ledger_payload.c.seq)
-    asked = old.where(ledger.c.at < instant(before), ledger.c.kind == SCORE)
-    return _erase(store, seals, [asked], "retention", by)
+def _feedback(connection: Connection, case_ids: Collection[str]) -> list[dict[str, Any]]:
+    rows = _of_cases(connection, select(feedback).order_by(feedback.c.id), feedback.c.case_id, case_ids)
+    return [{k: v for k, v in row.items() if k not in ("id", "list_id")} for row in rows]
 
 
-def _erase(store: Store, seals: Seals, asked: list[Select[Any]], reason: str, by: str) -> int:
-    with store.writing() as connection:
-        seqs = sorted(seq for statement in asked for seq in connection.execute(statement).scalars())
-        if not seqs:
-            return 0
-        entry = erasure_entry(instant(datetime.now(UTC)), by, reason, seqs)
-        append(connection, [Submission([entry])], seals)
-        for portion in _portions(seqs):
-            connection.execute(delete(ledger_payload).where(ledger_payload.c.seq.in_(portion)))
-        _forget_answers(connection, seqs)
-    if store.is_sqlite:
-        _scrub(store)
-    return len(seqs)
+def _record(connection: Connection, subjects: Collection[str]) -> list[dict[str, Any]]:
+    wanted = select(audit.c.at, audit.c.by, audit.c.act, audit.c.subject).order_by(audit.c.id)
+    return _of_cases(connection, wanted, audit.c.subject, subjects)
 
 
-def _forget_answers(connection: Connection, seqs: list[int]) -> None:
-    """Answers kept for repetition hold the same outcomes."""
-    kept = connection.execute(
-        select(idempotency.c.caller, idempotency.c.key, idempotency.c.first_seq, idempotency.c.last_seq)
-    )
-    gone = set(seqs)
-    for caller, key, first, last in kept.all():
-        if not gone.isdisjoint(range(first, last + 1)):
-            connection.execute(delete(idempotency).where(idempotency.c.caller == caller, idempotency.c.key == key))
+def _of_cases(
+    connection: Connection, wanted: Select[Any], column: Any, values: Collection[str]
+) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for portion in portions(sorted(set(values))):
+        rows += map(dict, connection.execute(wanted.where(column.in_(portion))).mappings())
+    return rows
 
 
-def _scrub(store: Store) -> None:
-    """SQLite blanks what it deletes (``secure_delete``), but the WAL still holds it until it is written back."""
-    with store.plain() as connection:
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-
-
-def _portions(values: list[Any]) -> Iterator[list[Any]]:
-    for start in range(0, len(values), PORTION):
-        yield values[start : start + PORTION]
+def _written_out(value: Any) -> Any:
+    """Days as text, at any depth."""
+    if isinstance(value, dict):
+        return {k: _written_out(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_written_out(v) for v in value]
+    return value.isoformat() if isinstance(value, date) else value

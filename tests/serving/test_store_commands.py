@@ -74,14 +74,18 @@ def test_development_has_a_store_of_its_own(run: Run, tmp_path: Path) -> None:
         open_behind(Settings())
 
 
-def test_the_ledger_is_verified_anchored_and_let_go(run: Run, tmp_path: Path) -> None:
+def test_the_ledger_is_verified_anchored_and_let_go(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     run("keys", "create", "s", "--office", "*", "--scope", "admin")
     write_scores(5)
     code, out, _ = run("ledger", "verify")
     assert code == 0
     assert out.startswith("5 rows, 5 with payload, 0 erased\nanchor 5:")
     anchor = out.split()[-1]
-    assert run("ledger", "retain", "--days", "30")[1] == "5 scores erased\n"
+    assert "ledger_payload: 0 gone\n" in run("store", "expire")[1]
+    monkeypatch.setenv("RISK_KEEP_SCORES_DAYS", "30")
+    assert "ledger_payload: 5 would go\n" in run("store", "expire", "--dry-run")[1]
+    assert "5 with payload" in run("ledger", "verify")[1]
+    assert "ledger_payload: 5 gone\n" in run("store", "expire")[1]
     code, out, _ = run("ledger", "verify", "--anchor", anchor, "--json")
     found = json.loads(out)
     assert (code, found["n_faults"], found["n_rows"], found["n_erased"]) == (0, 0, 6, 5)

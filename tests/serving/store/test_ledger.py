@@ -15,6 +15,7 @@ from sqlalchemy import delete, func, insert, select, update
 from risk.errors import StoreError
 from serving.store.chain import GENESIS, Link, link_hash
 from serving.store.engine import Store, open_store
+from serving.store.erasing import erase_scores, erase_scores_before
 from serving.store.ledger import (
     Entry,
     Repeatable,
@@ -27,12 +28,13 @@ from serving.store.ledger import (
     forget_repeats,
     seal,
 )
-from serving.store.persons import erase_cases, erase_older, export_cases
+from serving.store.persons import erase_person, export_person
 from serving.store.tables import idempotency, ledger, ledger_head, ledger_payload
 from serving.store.verify import verify
 from serving.store.writer import Writer
 
 N = 12
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 MakeEntry = Callable[..., Entry]
 Hand = Callable[[Writer, Entry], Future[Written]]
 
@@ -175,12 +177,12 @@ def test_begun_twice_is_begun_once_and_a_lost_end_is_not_made_up(filled: Store, 
 def test_a_persons_scores_are_given_out_and_nobody_elses(begun: Store, seals: Seals, entry: MakeEntry) -> None:
     with begun.writing() as connection:
         append(connection, [Submission([entry(i, case_id=f"SYN{i % 3}") for i in range(9)])], seals)
-    told = export_cases(begun, ["SYN1"])
+    told = export_person(begun, "SYN1", "admin", NOW)["scores"]
     assert [row["seq"] for row in told] == [2, 5, 8]
-    assert told[0]["output"] == '{"p_exceed_52w":0.1}'
+    assert told[0]["output"] == {"p_exceed_52w": 0.1}
     assert told[0]["model_version"] == "9ba0be476961"
     assert "hash" not in told[0]
-    assert export_cases(begun, []) == export_cases(begun, ["SYN9"]) == []
+    assert export_person(begun, "SYN9", "admin", NOW)["scores"] == []
 
 
 def test_what_is_erased_is_gone_and_the_chain_is_whole(begun: Store, seals: Seals, entry: MakeEntry) -> None:
@@ -188,15 +190,15 @@ def test_what_is_erased_is_gone_and_the_chain_is_whole(begun: Store, seals: Seal
         kept = Repeatable("key:abc", "again", "h", "the answer")
         append(connection, [Submission([entry(i, case_id=f"SYN{i % 3}") for i in range(9)], kept)], seals)
     anchor = verify(begun, seals).anchor
-    assert erase_cases(begun, seals, ["SYN1"], "the person asked", "key:admin") == 3
-    assert export_cases(begun, ["SYN1"]) == []
+    assert erase_person(begun, "SYN1", "the person asked", "key:admin", NOW, lambda: seals).n_scores == 3
+    assert export_person(begun, "SYN1", "admin", NOW)["scores"] == []
     found = verify(begun, seals, anchor=anchor)
     assert (found.n_faults, found.n_rows, found.n_erased, found.n_payloads) == (0, 10, 3, 6)
     past = find(begun, f"{1:032x}")
     assert past is not None
     assert (past.input, past.output) == (None, None)
     assert count(begun, idempotency) == 0
-    assert erase_cases(begun, seals, ["SYN1"], "again", "key:admin") == 0
+    assert erase_person(begun, "SYN1", "again", "key:admin", NOW, lambda: seals).n_scores == 0
     assert count(begun) == 10
 
 
@@ -210,7 +212,7 @@ def test_nothing_of_an_erased_payload_stays_in_the_files(tmp_path: Path, seals: 
         return any(text in f.read_bytes() for f in tmp_path.iterdir())
 
     assert holds(b"FINDME1")
-    erase_cases(store, seals, ["FINDME1"], "the person asked", "admin")
+    erase_person(store, "FINDME1", "the person asked", "admin", NOW, lambda: seals)
     assert not holds(b"FINDME1")
     assert holds(b"FINDME0")
     store.close()
@@ -220,13 +222,15 @@ def test_retention_erases_what_is_older_and_says_so(begun: Store, seals: Seals, 
     days = [f"2026-11-{d:02d}T10:00:00.000000Z" for d in range(1, 11)]
     with begun.writing() as connection:
         append(connection, [Submission([entry(i, at=at) for i, at in enumerate(days)])], seals)
-    assert erase_older(begun, seals, datetime(2026, 11, 5, tzinfo=UTC), "admin") == 4
+    with begun.writing() as connection:
+        assert erase_scores_before(connection, lambda: seals, datetime(2026, 11, 5, tzinfo=UTC), "admin", NOW) == 4
     found = verify(begun, seals)
     assert (found.n_faults, found.n_erased, found.n_payloads) == (0, 4, 6)
 
 
 def test_an_erasure_record_made_up_afterwards_is_found(filled: Store, seals: Seals) -> None:
-    erase_cases(filled, seals, ["SYN000003"], "asked", "admin")
+    with filled.writing() as connection:
+        erase_scores(connection, lambda: seals, ["SYN000003"], "asked", "admin", NOW)
     with filled.writing() as connection:
         connection.execute(delete(ledger_payload).where(ledger_payload.c.seq == 9))
         connection.execute(update(ledger).where(ledger.c.seq == N + 1).values(detail='{"reason":"asked","seqs":[4,9]}'))
