@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from contextlib import ExitStack
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import click
@@ -25,6 +26,13 @@ from risk.options import DAY
 @click.option(
     "--language", type=click.Choice(["da", "en"]), default="da", show_default=True, help="Language of the list."
 )
+@click.option(
+    "--store/--no-store",
+    "wants_store",
+    default=None,
+    help="Also put the lists into the store, for 'risk web' [default: when RISK_STORE is set or RISK_HOME has a store].",
+)
+@click.option("--dev", is_flag=True, help="Put them into the store of 'risk web --dev' instead of that of production.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 def list_command(
     register: Path,
@@ -36,12 +44,15 @@ def list_command(
     out: Path | None,
     previous: Path | None,
     language: str,
+    wants_store: bool | None,
+    dev: bool,
     as_json: bool,
 ) -> None:
     """Write the week's lists of a REGISTER: whom to talk to, why, and what is due.
 
     Per team, statutory follow-ups that are due come first; what is left of the week goes to the cases most likely to last
-    more than 52 weeks. Writes CSV, Excel, a page to print and JSON into one folder per week, e.g. 2026-W48.
+    more than 52 weeks. Writes CSV, Excel, a page to print and JSON into one folder per week, e.g. 2026-W48. A second run of a
+    week that differs is a new revision, in the folder and in the store; the first stays.
     """
     from models.registry import champion_bundle
     from risk.home import home
@@ -49,6 +60,7 @@ def list_command(
     from risk.progress import telling
     from risk.rates import read_rates
     from risk.register import read_register
+    from serving.keeping import keep_lists, look_into, store_for_lists
     from serving.language import Speaker
     from serving.weekly import find_last_week, make_lists, summary, write_lists
     from serving.worklist import last_week_of, read_content
@@ -60,7 +72,10 @@ def list_command(
     folder = out or home() / "lists"
     earlier = last_week_of(read_content(previous)) if previous else find_last_week(folder, as_of)
     speaker = Speaker("en" if language == "en" else "da")
-    with telling() as step:
+    with ExitStack() as opened, telling() as step:
+        store = store_for_lists(wants_store, is_dev=dev)
+        if store is not None:
+            opened.callback(store.close)
         step("reading the register", 0.0)
         cases = read_register(register)
         step("opening the model", 0.25)
@@ -69,6 +84,10 @@ def list_command(
         lists = make_lists(cases, as_of, bundle, rules, earlier, prices)
         step("writing the lists", 0.75)
         told = summary(lists, write_lists(lists, folder, speaker))
+        if store is not None:
+            step("putting the lists into the store", 0.85)
+            saved = keep_lists(store, lists, look_into(lists, bundle), datetime.now(UTC), "risk list")
+            told["store_revision"] = saved.revision
     if as_json:
         click.echo(json.dumps(told, ensure_ascii=False, indent=2))
         return
@@ -80,3 +99,5 @@ def list_command(
     if told["n_teams_short"]:
         click.echo(f"{told['n_teams_short']} teams have more duties than places; all duties are listed")
     click.echo(f"written to {told['folder']}: worklist.html, .xlsx, .csv, .json, and one page per team in teams/")
+    if "store_revision" in told:
+        click.echo(f"in the store as revision {told['store_revision']}, for 'risk web'")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,7 +22,9 @@ from risk.register import Register
 from risk.scoring import Scores, ScoringModel
 from risk.snapshot import Snapshot, snapshot_rows, take_snapshot
 from serving.sentences import kept_words
-from serving.store.engine import Store
+from serving.settings import read_settings
+from serving.start import store_url
+from serving.store.engine import Store, open_store
 from serving.store.listed import LEFT, ListedCase, Saved, TeamList
 from serving.store.overview import WEEKS_AHEAD
 from serving.store.worklists import save_lists
@@ -39,30 +42,30 @@ class Insight:
 
     Attributes
     ----------
-    scores : of every open case
     reasons : by case id, strongest first, for each case that shows a score
     unknown : by case id, names of the facts the model uses and nobody has recorded
     past_ahead : by case id, the chance of being open and past the horizon :data:`WEEKS_AHEAD` weeks from now; a case that
         cannot be past it by then is not in it
     """
 
-    scores: Scores
     reasons: dict[str, list[Reason]]
     unknown: dict[str, tuple[str, ...]]
     past_ahead: dict[str, float]
 
 
-def look_into(register: Register, as_of: date, model: ScoringModel, scores: Scores, lists: Lists) -> Insight:
-    """Gather what the pages of the cases will tell; a case under an exclusion gets no reasons."""
-    work = lists.worklist
+def look_into(lists: Lists, model: ScoringModel) -> Insight:
+    """Gather what the pages of the cases will tell, by the model the lists were made with.
+
+    A case under an exclusion gets no reasons.
+    """
+    work, register, as_of = lists.worklist, lists.register, lists.worklist.as_of
     shown = pd.concat([work.rows[["case_id", "status"]], work.rest[["case_id", "status"]]], ignore_index=True)
     case_ids = shown.loc[shown["status"] == "scored", "case_id"].tolist()
     snapshot = take_snapshot(register, as_of)
     return Insight(
-        scores,
         explain(register, as_of, model, case_ids, N_TOLD) if case_ids else {},
         _unknown(snapshot, model),
-        _past_ahead(register, snapshot, model, scores),
+        _past_ahead(register, snapshot, model, lists.scores),
     )
 
 
@@ -93,6 +96,27 @@ def _past_ahead(register: Register, snapshot: Snapshot, model: ScoringModel, sco
         return {}
     still_open = np.exp(-curves.steps[:, WEEKS_AHEAD])
     return dict(zip(near.case_id.tolist(), still_open.tolist(), strict=True))
+
+
+def store_for_lists(is_wanted: bool | None, *, is_dev: bool = False) -> Store | None:
+    """The store the lists go into; None when they are not to be stored.
+
+    Without a word of the caller they are when a store is named in the settings or there is one in RISK_HOME, and in
+    development.
+
+    Raises
+    ------
+    ConfigError
+        A setting cannot be used.
+    StoreError
+        The store cannot be opened.
+    """
+    settings = read_settings(environment="development" if is_dev else None)
+    url = store_url(settings)
+    if is_wanted is None:
+        is_there = Path(url.removeprefix("sqlite:///")).exists() if settings.store is None else True
+        is_wanted = is_dev or is_there
+    return open_store(url) if is_wanted else None
 
 
 def keep_lists(store: Store, lists: Lists, insight: Insight, now: datetime, by: str) -> Saved:
@@ -129,7 +153,7 @@ def team_lists(lists: Lists, insight: Insight) -> list[TeamList]:
 
 
 def _cases(rows: pd.DataFrame, lists: Lists, insight: Insight) -> list[ListedCase]:
-    work, scores = lists.worklist, insight.scores
+    work = lists.worklist
     of_case = lists.register.cases.set_index("case_id")
     person_key, registered = of_case["person_key"], of_case["registered_on"]
     contacted = lists.duties.frame.set_index("case_id")["contacted_on"]
@@ -142,7 +166,7 @@ def _cases(rows: pd.DataFrame, lists: Lists, insight: Insight) -> list[ListedCas
     )
     named = [c for c in told.columns if c in ListedCase.__dataclass_fields__]
     more = [c for c in rows.columns if c not in _NAMED and c != work.p_name and c not in named]
-    curves = _curves(scores, ids)
+    curves = _curves(lists.scores, ids)
     lines = zip(_plain(told[named]), _plain(rows[more]), curves, strict=True)
     out = []
     for line, extra, curve in lines:
@@ -197,7 +221,7 @@ def _about(lists: Lists) -> dict[str, Any]:
 def _figures(team: Mapping[Any, Any], cases: Sequence[ListedCase], lists: Lists, insight: Insight) -> dict[str, Any]:
     """The team's counts as the worklist has them, and what the overview needs beside them."""
     work, ahead = lists.worklist, insight.past_ahead
-    counts = {str(k): _value(v) for k, v in team.items() if k not in TEAM}
+    counts = {k: _value(v) for k, v in team.items() if k not in TEAM}
     return counts | {
         "n_listed": sum(case.is_listed for case in cases),
         "n_past": sum(case.age_weeks is not None and case.age_weeks >= work.horizon_weeks for case in cases),

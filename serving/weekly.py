@@ -57,7 +57,7 @@ def make_lists(
     worklist = prioritise(scores, duties, policy, last_week, outlook=outlook)
     listed = worklist.rows.loc[worklist.rows["status"] == "scored", "case_id"].tolist()
     reasons = explain(register, as_of, model, listed, N_REASONS) if listed else {}
-    return Lists(worklist, duties, reasons, register)
+    return Lists(worklist, scores, duties, reasons, register)
 
 
 def write_lists(lists: Lists, out: Path, speaker: Speaker) -> Path:

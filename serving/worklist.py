@@ -17,7 +17,7 @@ from risk.errors import ConfigError
 from risk.priority import TEAM, LastWeek, Worklist
 from risk.reasons import Reason
 from risk.register import Register
-from risk.scoring import NOT_FOR, PURPOSE
+from risk.scoring import NOT_FOR, PURPOSE, Scores
 from serving.language import Speaker
 from serving.ordering import section_words
 
@@ -28,9 +28,10 @@ ARROWS = {"up": "▲", "down": "▼"}
 
 @dataclass(frozen=True)
 class Lists:
-    """All that the files of one week are made from."""
+    """All that the files of one week are made from; ``scores`` are those of every open case."""
 
     worklist: Worklist
+    scores: Scores
     duties: Duties
     reasons: dict[str, list[Reason]]
     register: Register

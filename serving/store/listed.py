@@ -83,8 +83,8 @@ class TeamList:
     Attributes
     ----------
     about : plain values that hold for the whole list: ``horizon_weeks``, ``last_week`` (or None), ``is_synthetic``,
-        ``rules`` (what the follow-up rules are called, da and en), ``basis``, ``milestones`` (name to da and en) and
-        ``figures`` (the team's counts, see :mod:`serving.store.overview`)
+        ``rules`` (what the follow-up rules are called, da and en), ``basis``, ``milestones`` (name to da and en), ``words``
+        (:func:`serving.sentences.kept_words`) and ``figures`` (the team's counts, see :mod:`serving.store.overview`)
     cases : every open case of the team and those that left since the earlier list, in the order of the page
     """
 
