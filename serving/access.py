@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from limits import RateLimitItem, parse
-from limits.storage import MemoryStorage
-from limits.strategies import FixedWindowRateLimiter
 from starlette.applications import Starlette
 from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -24,6 +22,7 @@ from risk.errors import ConfigError
 from serving.problems import KINDS, problem_response
 from serving.store.keys import EVERY_OFFICE, SCOPES, KeyRing
 from serving.tokens import Issuer
+from serving.turnstile import Turnstile
 
 PUBLIC = "public"
 ADMIN = "admin"
@@ -95,8 +94,8 @@ class Doorkeeper:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._keys, self._issuer, self._is_open, self._now = keys, issuer, is_open, now
-        self._rate, self._denied_rate = read_rate("RISK_RATE", rate), read_rate("RISK_DENIED_RATE", denied_rate)
-        self._counter = FixedWindowRateLimiter(MemoryStorage())
+        self._asked = Turnstile(read_rate("RISK_RATE", rate))
+        self._denied = Turnstile(read_rate("RISK_DENIED_RATE", denied_rate))
 
     async def recognise(self, scope: Scope) -> Caller | None:
         if self._is_open:
@@ -116,17 +115,11 @@ class Doorkeeper:
 
     def seconds_to_wait(self, caller: Caller) -> int:
         """Count a request of a caller; 0, or the seconds until the next one is welcome."""
-        return self._count(self._rate, f"c:{caller.name}")
+        return self._asked.seconds_to_wait(caller.name)
 
     def seconds_to_wait_denied(self, scope: Scope) -> int:
         """Count a failed try from an address."""
-        return self._count(self._denied_rate, f"d:{(scope.get('client') or ('?', 0))[0]}")
-
-    def _count(self, rate: RateLimitItem, who: str) -> int:
-        if self._counter.hit(rate, who):
-            return 0
-        ends_at = self._counter.get_window_stats(rate, who).reset_time
-        return max(1, round(ends_at - datetime.now(UTC).timestamp()))
+        return self._denied.seconds_to_wait((scope.get("client") or ("?", 0))[0])
 
 
 def read_rate(setting: str, text: str) -> RateLimitItem:

@@ -27,6 +27,7 @@ from serving.desk import Desk, Limits
 from serving.door import DOCS, Door
 from serving.problems import add_handlers
 from serving.settings import Settings, read_settings
+from serving.shortway import ShortWay
 from serving.sources import Source, source_of
 from serving.start import Behind, open_behind
 from serving.store.ledger import forget_repeats
@@ -97,6 +98,7 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.champion, app.state.behind = champion, behind
+    app.add_middleware(ShortWay, of=lambda: app)
     app.add_middleware(Gate, keeper=behind.keeper, of=lambda: app)
     app.add_middleware(Door, counts=counts)
     add_handlers(app)

@@ -24,11 +24,16 @@ class Counts:
         told = {"registry": self._registry}
         self._requests = Counter("risk_requests", "Requests answered", ["method", "route", "status"], **told)  # type: ignore[arg-type]
         self._seconds = Histogram("risk_request_seconds", "Time to answer", ["route"], buckets=SECONDS, **told)  # type: ignore[arg-type]
+        self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._outcomes = Counter("risk_outcomes", "Outcomes of cases", ["status"], **told)  # type: ignore[arg-type]
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
-        self._requests.labels(method, route, str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
+        child = self._known.get((method, route, status))
+        if child is None:  # finding a counter by its labels costs more than counting
+            child = self._requests.labels(method, route, str(status)), self._seconds.labels(route)
+            self._known[method, route, status] = child
+        child[0].inc()
+        child[1].observe(seconds)
 
     def scored(self, statuses: Iterable[str]) -> None:
         for status, n in Tally(statuses).items():

@@ -143,7 +143,7 @@ class Desk:
         self._here += 1
         try:
             caller, called, loop = request.state.caller, request_id(request), asyncio.get_running_loop()
-            repeats = None if repeat_key is None else (repeat_key, _digest(request.url.path, body))
+            repeats = None if repeat_key is None else (repeat_key, _digest(request.scope["path"], body))
             if len(body) > SMALL_BYTES:
                 work = (body, model, caller, called, repeats, limits)
                 made = await loop.run_in_executor(self._threads, self._make, *work)
@@ -293,7 +293,7 @@ def _repeat_key(request: Request) -> str | None:
     Refused
         400 when it is not one, or could name a person.
     """
-    given = request.headers.getlist("idempotency-key")
+    given = [value.decode("latin-1") for name, value in request.scope["headers"] if name == b"idempotency-key"]
     if not given:
         return None
     if len(given) > 1 or not _REPEAT_KEY.fullmatch(given[0]) or looks_like_cpr(given[0]):

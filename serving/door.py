@@ -15,7 +15,6 @@ from datetime import UTC, date, datetime
 from email.utils import format_datetime
 from uuid import uuid4
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from risk.intake.pseudonym import looks_like_cpr
@@ -57,6 +56,10 @@ class Ending:
 ENDINGS: dict[str, Ending] = {}
 
 
+_ENCODED = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+_ENCODED_DOCS = [(name, value) for name, value in _ENCODED if name != b"content-security-policy"]
+
+
 class Door:
     """ASGI middleware around the whole application."""
 
@@ -67,7 +70,7 @@ class Door:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        given = _id_of(Headers(scope=scope).get("x-request-id", ""))
+        given = _id_of(next((value for name, value in scope["headers"] if name == b"x-request-id"), b""))
         scope.setdefault("state", {})["request_id"] = given
         began, status = time.perf_counter(), 0
 
@@ -75,14 +78,7 @@ class Door:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = given
-                for name, value in HEADERS.items():
-                    if not (name == "Content-Security-Policy" and scope["path"] == DOCS):
-                        headers.setdefault(name, value)
-                ending = ENDINGS.get(getattr(scope.get("route"), "path", ""))
-                if ending is not None:
-                    headers.update(ending.headers())
+                _dress(message["headers"], given, scope)
             await send(message)
 
         try:
@@ -100,9 +96,20 @@ class Door:
             log.info("%s %s %d %d cases %.1f ms (request %s)", method, route, status, cases, 1000 * seconds, given)
 
 
-def _id_of(asked: str) -> str:
+def _dress(headers: list[tuple[bytes, bytes]], given: str, scope: Scope) -> None:
+    """Add what every answer carries; what the route has set stays, but for the id."""
+    there = {name for name, _ in headers}
+    headers += [pair for pair in (_ENCODED_DOCS if scope["path"] == DOCS else _ENCODED) if pair[0] not in there]
+    headers.append((b"x-request-id", given.encode()))
+    ending = ENDINGS.get(getattr(scope.get("route"), "path", ""))
+    if ending is not None:
+        headers += [(name.lower().encode(), value.encode()) for name, value in ending.headers().items()]
+
+
+def _id_of(asked: bytes) -> str:
     """The caller's own id when it can be nothing else, or a new one."""
-    return asked if _SAFE_ID.fullmatch(asked) and not looks_like_cpr(asked) else uuid4().hex
+    text = asked.decode("latin-1")
+    return text if _SAFE_ID.fullmatch(text) and not looks_like_cpr(text) else uuid4().hex
 
 
 def _method(scope: Scope) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, NoReturn
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from serving.problems import Refused
 
@@ -23,21 +23,24 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
     Refused
         400 when it breaks off, 413 when it is too large, 415 when it says it is something else.
     """
-    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media != "application/json" or request.headers.get("content-encoding", "identity").lower() != "identity":
+    headers = dict(request.scope["headers"])
+    media = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    if media != b"application/json" or headers.get(b"content-encoding", b"identity").lower() != b"identity":
         raise Refused("not-json-type")
-    declared = request.headers.get("content-length", "")
-    if declared.isascii() and declared.isdigit() and int(declared[:20]) > max_bytes:
+    declared = headers.get(b"content-length", b"")
+    if declared.isdigit() and int(declared[:20]) > max_bytes:
         raise Refused("too-large")
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > max_bytes:
-                raise Refused("too-large")
-    except ClientDisconnect:
-        raise Refused("not-json") from None
-    return bytes(body)
+    parts, n = [], 0
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise Refused("not-json")
+        parts.append(message.get("body", b""))
+        n += len(parts[-1])
+        if n > max_bytes:
+            raise Refused("too-large")
+        if not message.get("more_body", False):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def parse_json(body: bytes) -> Any:
