@@ -10,7 +10,7 @@ import pytest
 
 from risk.duties import take_duties
 from risk.outlook import Outlook
-from risk.policy import Policy, read_policy
+from risk.policy import Closing, Minutes, Order, Policy, read_policy
 from risk.priority import SECTIONS, LastWeek, Worklist, prioritise
 from risk.register import Register, make_register
 from risk.scoring import Scores
@@ -91,16 +91,23 @@ def ahead_of(scores: Scores) -> Outlook:
 
 
 def random_policy(seed: int) -> Policy:
+    """A policy of any unit, order and threshold."""
     rng = np.random.default_rng(100 + seed)
     policy = read_policy()
+    by = rng.choice(["risk", "avoidable_cost", "mix"])
+    minutes = Minutes(**{k: int(rng.integers(10, 90)) for k in Minutes.model_fields})
     capacity = policy.capacity.model_copy(
         update={
             "teams": {"A": float(rng.integers(0, 30))},
             "reserve": int(rng.integers(0, 3)),
             "per_worker": float(rng.integers(0, 30)),
+            "unit": ("cases", "hours")[seed % 2],
+            "minutes": minutes,
         }
     )
-    return policy.model_copy(update={"capacity": capacity})
+    order = Order(by=by, cost_part=float(rng.uniform(0.1, 0.9)) if by == "mix" else None)
+    closing = Closing(p_at_least=float(rng.choice([0.3, 0.6, 1.1])))
+    return policy.model_copy(update={"capacity": capacity, "order": order, "closing": closing})
 
 
 def last_week_of(register: Register, policy: Policy) -> LastWeek:
@@ -136,10 +143,14 @@ def test_duties_are_never_displaced(seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_capacity_is_never_exceeded_by_more_than_duties_and_the_reserve(seed: int) -> None:
     work = worklist_of(random_register(seed), policy := random_policy(seed))
+    in_hours = policy.capacity.unit == "hours"
     for team in work.teams.itertuples():
         reserve = policy.capacity.reserve if team.capacity else 0
-        assert team.n_risk + team.n_audit <= max(team.capacity - team.n_duty, reserve, 0)
-        assert team.shortfall == max(0, team.n_duty - team.capacity)
+        duties = team.duty_minutes / 60 if in_hours else team.n_duty
+        by_risk = (team.n_risk + team.n_audit) * (policy.capacity.minutes.risk / 60 if in_hours else 1)
+        assert team.n_risk + team.n_audit <= reserve or by_risk <= team.capacity - duties + 1e-9
+        assert (team.shortfall > 0) == (duties > team.capacity + 1e-9)
+        assert team.shortfall <= team.n_duty
         if team.n_remainder:  # a place is left empty only when nobody waits for it
             assert team.n_risk + team.n_audit == team.risk_places
 

@@ -23,9 +23,9 @@ from risk.scoring import entry_weeks, score
 from risk.snapshot import snapshot_rows
 from serving.api import create_app
 from serving.batch import reasons_of, score_register, write_scores
-from serving.sources import FolderSource
 from serving.messages import accepted_attributes, accepted_facts
 from serving.settings import Settings
+from serving.sources import FolderSource
 
 EXTRACT = date(2026, 11, 16)
 SEEDS = range(8)
