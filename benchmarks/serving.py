@@ -238,13 +238,12 @@ def bodies(bundle: Path, n: int) -> tuple[bytes, bytes]:
     """``n`` cases as we take them, and their built features as MLflow takes them."""
     from datetime import date
 
-    from risk.snapshot import take_snapshot
     from serving.description import EXAMPLE
-    from serving.rows import arrived, read_rows
+    from serving.rows import read_rows, taken
 
     case, as_of = EXAMPLE["cases"][0], date.fromisoformat(EXAMPLE["as_of"])
     cases = [case | {"case_id": f"SYN{i:06d}"} for i in range(n)]
-    rows = take_snapshot(arrived(read_rows(cases, as_of, 200), as_of), as_of)
+    rows = taken(read_rows(cases, as_of, 200))
     names = Bundle.open(bundle).meta["features"]
     frame = features.feature_frame(features.build_features(rows, names)).assign(entry_weeks=rows.age_weeks)
     # A number that is null in every row reaches a pyfunc model as an object and is refused: the peer is sent known ones.

@@ -78,8 +78,7 @@ class Desk:
         self._seals = behind.seals
         self._threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="score")
         self._here = 0
-        self._waiting: list[tuple[Asked, asyncio.Future[Made]]] = []
-        self._pending: list[tuple[Submission, asyncio.Future[Written]]] = []
+        self._waiting: list[tuple[Asked, asyncio.Future[tuple[Made, Written]]]] = []
 
     def open(self) -> None:
         self._writer = Writer(self._store, self._seals)
@@ -121,7 +120,7 @@ class Desk:
         return self.champion.current
 
     async def score(self, request: Request, limits: Limits) -> str:
-        """Read a request, score it in a thread of its own, record it, and only then answer.
+        """Read a request, score it, record it, and only then answer.
 
         Returns
         -------
@@ -147,11 +146,17 @@ class Desk:
             if len(body) > SMALL_BYTES:
                 work = (body, model, caller, called, repeats, limits)
                 made = await loop.run_in_executor(self._threads, self._make, *work)
+                written = await self._recorded(made, loop)
             else:
                 # Few cases are scored here, with those of whoever asks at the same time: a thread would cost as much again.
-                made = await self._turn(Asked(self._read(body, limits), model, caller, called, repeats))
+                made, written = await self._turn(Asked(self._read(body, limits), model, caller, called, repeats), loop)
             request.state.n_cases = len(made.answer.outcomes)
-            return await self._recorded(made)
+            if written.is_clash:
+                raise Refused("key-reused")
+            if written.earlier is not None:
+                return written.earlier
+            self._counts.scored([outcome.status for outcome in made.answer.outcomes])
+            return made.body
         finally:
             self._here -= 1
 
@@ -185,61 +190,53 @@ class Desk:
         told = iter(answer([row for asked in group for row in asked.rows], group[0].model, self.settings.n_reasons))
         return [_made(asked, list(islice(told, len(asked.rows)))) for asked in group]
 
-    async def _turn(self, asked: Asked) -> Made:
-        """Wait to be scored with everyone who is here by the next turn of the loop."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Made] = loop.create_future()
+    async def _turn(self, asked: Asked, loop: asyncio.AbstractEventLoop) -> tuple[Made, Written]:
+        """Be scored with everyone who is here by the next turn of the loop, and recorded with them."""
+        future: asyncio.Future[tuple[Made, Written]] = loop.create_future()
         if not self._waiting:
-            loop.call_soon(self._score_waiting)
+            loop.call_soon(self._score_waiting, loop)
         self._waiting.append((asked, future))
         return await future
 
-    def _score_waiting(self) -> None:
+    def _score_waiting(self, loop: asyncio.AbstractEventLoop) -> None:
         waiting, self._waiting = self._waiting, []
         for model in {id(asked.model): asked.model for asked, _ in waiting}.values():
-            group = [(asked, future) for asked, future in waiting if asked.model is model]
-            try:
-                _answer_all([future for _, future in group], self._score([asked for asked, _ in group]))
-            except Exception as why:
-                if len(group) == 1:
-                    _answer_all([group[0][1]], why)
-                    continue
-                for asked, future in group:  # what breaks on one request must not break another
-                    self._score_alone(asked, future)
+            self._score_group([one for one in waiting if one[0].model is model], loop)
 
-    def _score_alone(self, asked: Asked, future: asyncio.Future[Made]) -> None:
+    def _score_group(self, group: list[tuple[Asked, asyncio.Future[Any]]], loop: asyncio.AbstractEventLoop) -> None:
         try:
-            _answer_all([future], self._score([asked]))
+            made = self._score([asked for asked, _ in group])
         except Exception as why:
-            _answer_all([future], why)
+            if len(group) == 1:
+                _tell_all([group[0][1]], why)
+                return
+            for one in group:  # what breaks on one request must not break another
+                self._score_group([one], loop)
+            return
+        self._hand_over([(one, future) for one, (_, future) in zip(made, group, strict=True)], loop)
 
-    async def _recorded(self, made: Made) -> str:
-        if not made.submission.entries and made.submission.repeatable is None:
-            return made.body
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Written] = loop.create_future()
-        if not self._pending:
-            loop.call_soon(self._hand_over, loop)
-        self._pending.append((made.submission, future))
-        written = await future
-        if written.is_clash:
-            raise Refused("key-reused")
-        if written.earlier is not None:
-            return written.earlier
-        self._counts.scored(outcome.status for outcome in made.answer.outcomes)
-        return made.body
+    async def _recorded(self, made: Made, loop: asyncio.AbstractEventLoop) -> Written:
+        future: asyncio.Future[tuple[Made, Written]] = loop.create_future()
+        self._hand_over([(made, future)], loop)
+        return (await future)[1]
 
-    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Give the ledger what this turn of the loop has finished, in one go: one transaction, one sync."""
-        pending, self._pending = self._pending, []
+    def _hand_over(self, group: list[tuple[Made, asyncio.Future[Any]]], loop: asyncio.AbstractEventLoop) -> None:
+        """Give the ledger what was scored together, in one go: one transaction, one sync."""
+        unrecorded = [one for one in group if not one[0].submission.entries and one[0].submission.repeatable is None]
+        if unrecorded:  # nothing in them could be read, and nobody was scored
+            _tell_all([future for _, future in unrecorded], [(one, Written()) for one, _ in unrecorded])
+            group = [one for one in group if one not in unrecorded]
+        made, futures = [one for one, _ in group], [future for _, future in group]
 
         def told(outcomes: list[Written] | StoreError) -> None:
-            loop.call_soon_threadsafe(_answer_all, [future for _, future in pending], outcomes)
+            told = outcomes if isinstance(outcomes, StoreError) else list(zip(made, outcomes, strict=True))
+            loop.call_soon_threadsafe(_tell_all, futures, told)
 
         try:
-            self.writer().submit([submission for submission, _ in pending], told)
+            if group:
+                self.writer().submit([one.submission for one in made], told)
         except StoreError as why:
-            _answer_all([future for _, future in pending], why)
+            _tell_all(futures, why)
 
     async def replay(self, score_id: str, caller: Caller) -> str:
         """The outcome of a past score, to the letter as it was answered.
@@ -257,7 +254,7 @@ class Desk:
         return past.output
 
 
-def _answer_all(futures: Sequence[asyncio.Future[Any]], outcomes: Sequence[Any] | Exception) -> None:
+def _tell_all(futures: Sequence[asyncio.Future[Any]], outcomes: Sequence[Any] | Exception) -> None:
     for i, future in enumerate(futures):
         if future.done():  # the caller has gone; what was recorded stays recorded
             continue

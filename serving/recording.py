@@ -6,10 +6,11 @@ not use is left out. It holds nothing the score did not look at, and sent again 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
+
+from pydantic_core import to_json
 
 from risk import schema
 from risk.schema import Attribute
@@ -46,18 +47,15 @@ def asked(row: Row) -> str:
     declared = schema.attributes()
     case = {
         "case_id": row.case_id,
-        "opened_on": row.case.opened_on.isoformat(),
-        "registered_on": row.case.registered_on.isoformat(),
+        "opened_on": row.case.opened_on,
+        "registered_on": row.case.registered_on,
         "attributes": {name: _word(declared[name], value) for name, value in row.columns.items()},
         "facts": [
-            {"known_on": known_on.isoformat(), "name": name, "value": _word(declared[name], value)}
+            {"known_on": known_on, "name": name, "value": _word(declared[name], value)}
             for name, known_on, value in row.facts
         ],
     }
-    return _as_json({"as_of": row.as_of.isoformat(), "cases": [case]})
-
-
-_as_json = json.JSONEncoder(separators=(",", ":")).encode
+    return to_json({"as_of": row.as_of, "cases": [case]}).decode()
 
 
 def _word(attribute: Attribute, value: float) -> Any:

@@ -54,7 +54,7 @@ def _plain_routes(app: FastAPI) -> dict[tuple[str, str], APIRoute]:
         (method, route.path): route
         for route in app.routes
         if isinstance(route, APIRoute) and "{" not in route.path and _wants_the_request_only(route)
-        for method in route.methods
+        for method in route.methods or ()
     }
 
 

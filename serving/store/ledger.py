@@ -94,7 +94,7 @@ class Seals:
 
 def instant(moment: datetime) -> str:
     """UTC with microseconds, always of one length, so that text sorts as time does."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def score_entry(
