@@ -1,7 +1,8 @@
 """A register: the cases and facts of one extract, kept as a folder of two Parquet files and one JSON file.
 
 ``cases.parquet`` and ``facts.parquet`` follow :mod:`risk.schema`; ``register.json`` names the schema version, the extract
-date, the source and the fingerprint of both tables. The folder is written whole or not at all.
+date, the source and the fingerprint of both tables, and says that the facts stand in the order of the cases. The folder is
+written whole or not at all. :mod:`risk.parts` reads one that is too large to hold.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,8 @@ from risk.files import whole_folder
 
 if TYPE_CHECKING:
     from risk.snapshot import Encoded
+
+GROUP_ROWS = 65_536
 
 
 @dataclass(frozen=True)
@@ -122,13 +125,46 @@ def write_register(register: Register, folder: Path, extra_files: dict[str, str]
         "n_cases": len(register.cases),
         "n_facts": len(register.facts),
         "fingerprint": register.fingerprint,
+        "facts_in_order": True,
     }
+    # In the order of the cases, and in small groups of rows: so a register of any size can be read in parts.
+    place = pd.Index(register.cases["case_id"]).get_indexer(register.facts["case_id"])
+    facts = register.facts.iloc[np.argsort(place, kind="stable")]
     with whole_folder(Path(folder)) as made:
-        register.cases.to_parquet(made / "cases.parquet", index=False)
-        register.facts.to_parquet(made / "facts.parquet", index=False)
+        register.cases.to_parquet(made / "cases.parquet", index=False, row_group_size=GROUP_ROWS)
+        facts.to_parquet(made / "facts.parquet", index=False, row_group_size=GROUP_ROWS)
         (made / "register.json").write_text(json.dumps(about, indent=2) + "\n", "utf-8")
         for name, text in (extra_files or {}).items():
             (made / name).write_text(text, "utf-8")
+
+
+def about_register(folder: Path) -> dict[str, Any]:
+    """What ``register.json`` says of a register folder whose files are all there.
+
+    Raises
+    ------
+    RegisterError
+        When a file is missing, ``register.json`` is damaged, or another schema version wrote the folder.
+    """
+    folder = Path(folder)
+    missing = [n for n in ("register.json", "cases.parquet", "facts.parquet") if not (folder / n).is_file()]
+    if missing:
+        raise RegisterError(
+            f"{folder} is not a register: {missing[0]} is missing; make one with 'risk intake' or 'risk synth'"
+        )
+    try:
+        about: dict[str, Any] = json.loads((folder / "register.json").read_text("utf-8"))
+        version, _ = about["schema_version"], date.fromisoformat(about["extract_on"])
+    except (ValueError, KeyError, TypeError):
+        raise RegisterError(
+            f"{folder / 'register.json'} is damaged; make the register again from its extract"
+        ) from None
+    if version != schema.SCHEMA_VERSION:
+        raise RegisterError(
+            f"{folder} was written with schema version {version}; this Risk52 reads version {schema.SCHEMA_VERSION}; "
+            "run 'risk intake' again on the extract"
+        )
+    return about
 
 
 def read_register(folder: Path) -> Register:
@@ -142,23 +178,7 @@ def read_register(folder: Path) -> Register:
         When a table does not fit the schema.
     """
     folder = Path(folder)
-    missing = [n for n in ("register.json", "cases.parquet", "facts.parquet") if not (folder / n).is_file()]
-    if missing:
-        raise RegisterError(
-            f"{folder} is not a register: {missing[0]} is missing; make one with 'risk intake' or 'risk synth'"
-        )
-    try:
-        about = json.loads((folder / "register.json").read_text("utf-8"))
-        version, extract_on = about["schema_version"], date.fromisoformat(about["extract_on"])
-    except (ValueError, KeyError, TypeError):
-        raise RegisterError(
-            f"{folder / 'register.json'} is damaged; make the register again from its extract"
-        ) from None
-    if version != schema.SCHEMA_VERSION:
-        raise RegisterError(
-            f"{folder} was written with schema version {version}; this Risk52 reads version {schema.SCHEMA_VERSION}; "
-            "run 'risk intake' again on the extract"
-        )
+    about = about_register(folder)
     try:
         cases, facts = pd.read_parquet(folder / "cases.parquet"), pd.read_parquet(folder / "facts.parquet")
     except (OSError, ValueError) as why:
@@ -166,5 +186,9 @@ def read_register(folder: Path) -> Register:
             f"{folder}: a table cannot be read ({type(why).__name__}); make the register again"
         ) from None
     return make_register(
-        cases, facts, extract_on, source=str(about.get("source")), is_synthetic=bool(about.get("is_synthetic"))
+        cases,
+        facts,
+        date.fromisoformat(about["extract_on"]),
+        source=str(about.get("source")),
+        is_synthetic=bool(about.get("is_synthetic")),
     )

@@ -16,38 +16,33 @@ CHAMPION = "models:/risk52@champion"
 @click.command("score")
 @click.argument("register", type=click.Path(path_type=Path))
 @click.option("--as-of", type=DAY, required=True, help="The day to look from; what was recorded before it counts.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The Parquet file to write.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The file to write: .parquet, or .csv.")
 @click.option("--model", default=CHAMPION, show_default=True, help="A registered model, or the folder of a bundle.")
 @click.option("--reasons", type=click.IntRange(0, 10), default=0, show_default=True, help="Reasons told per case.")
-def score_command(register: Path, as_of: date, out: Path, model: str, reasons: int) -> None:
-    """Score every open case of REGISTER into a Parquet file, the highest chance of passing week 52 first.
+@click.option("--top", type=click.IntRange(min=1), help="Write only so many cases with the highest chances.")
+def score_command(register: Path, as_of: date, out: Path, model: str, reasons: int, top: int | None) -> None:
+    """Score every open case of REGISTER into a ranked file, the highest chance of passing week 52 first.
 
-    Cases past week 52, cases that lack what the model needs and persons who have objected stand last, without a rank.
-    The file is written whole or not at all.
+    Cases past week 52, cases that lack what the model needs and persons who have objected stand last, without a rank;
+    with --top they are left out. The register is read in parts, so it may be larger than memory. The file is written
+    whole or not at all.
     """
     from models.registry import champion_bundle
     from risk.progress import telling
-    from risk.register import read_register
-    from serving.batch import reasons_of, score_register, write_scores
+    from serving.batch import score_file
+    from serving.champion import InService
 
     with telling() as step:
-        step("reading the register", 0.0)
-        read = read_register(register)
-        step("opening the model", 0.3)
-        bundle = champion_bundle(model)
-        step("scoring", 0.4)
-        scores = score_register(read, as_of, bundle)
-        step("telling why", 0.6)
-        told = reasons_of(read, scores, as_of, bundle, reasons) if reasons else None
-        step("writing", 0.9)
-        write_scores(out, scores, read, as_of, told)
-    counts = scores.frame["status"].value_counts()
+        step("opening the model", 0.0)
+        in_service = InService(champion_bundle(model), model)
+        found = score_file(register, as_of, in_service, out, reasons, top, step)
+    statuses = found.statuses
     click.echo(
-        f"{out}: {len(scores.frame)} open cases on {as_of}, {counts.get('scored', 0)} scored, "
-        f"{counts.get('past_horizon', 0)} past week {scores.horizon_weeks}, {counts.get('abstained', 0)} without a score "
-        f"(model {scores.model_version})"
+        f"{out}: {found.n_listed} of {found.n_open} open cases on {as_of}, {statuses['scored']} scored, "
+        f"{statuses['past_horizon']} past week {found.horizon_weeks}, {statuses['abstained']} without a score "
+        f"(model {found.model_version})"
     )
-    if scores.frame.empty:
+    if not found.n_open:
         click.echo("No case was open that day; the file is valid and empty.")
 
 

@@ -18,11 +18,12 @@ from models.bundle import Bundle
 from risk import features, schema
 from risk.outcomes import observe, read_outcome_definition
 from risk.reasons import explain
-from risk.register import Register, make_register
+from risk.register import Register, make_register, write_register
 from risk.scoring import entry_weeks, score
 from risk.snapshot import snapshot_rows
 from serving.api import create_app
-from serving.batch import reasons_of, score_register, write_scores
+from serving.batch import score_file
+from serving.champion import InService
 from serving.messages import accepted_attributes, accepted_facts
 from serving.settings import Settings
 from serving.sources import FolderSource
@@ -147,10 +148,8 @@ def test_the_api_the_file_and_the_function_give_one_score(
     for as_of in (date(2026, 2, 2), EXTRACT):
         whole = score(register, as_of, bundle).frame.set_index("case_id")
         told = explain(register, as_of, bundle, list(whole.index), n=4)
-        ranked = score_register(register, as_of, bundle)
-        write_scores(
-            tmp_path / "scores.parquet", ranked, register, as_of, reasons_of(register, ranked, as_of, bundle, 4)
-        )
+        write_register(register, tmp_path / "register")
+        score_file(tmp_path / "register", as_of, InService(bundle, ""), tmp_path / "scores.parquet", n_reasons=4)
         filed = pq.read_table(tmp_path / "scores.parquet").to_pandas().set_index("case_id")
         sent = as_messages(register, list(whole.index), shuffler)
         answered = client.post("/v1/scores", json={"as_of": str(as_of), "cases": sent}).json()["results"]

@@ -1,0 +1,272 @@
+"""A register read in parts, so that its size does not matter: some cases at a time, each with all its facts.
+
+Cases are read in their own order. When the facts stand grouped in that order, as :func:`risk.register.write_register`
+leaves them, both files are read once from front to back. Otherwise they are first dealt out on disk, cases and facts by
+the same rule, into as many pairs of files as keep each pair small. Only the columns and facts that are asked for are
+read; keys, dates, and what is asked for are checked by the rules of :mod:`risk.schema`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from risk import schema
+from risk.arrow import FactValues, as_dictionary, days_of, is_text, marks_of, values_of
+from risk.errors import AsOfError, CaseDataError, RegisterError, rows_named
+from risk.grouping import Ints, Places, deal, pile
+from risk.register import about_register
+from risk.snapshot import Encoded, FactColumn, fact_column
+from risk.weeks import Dates, Floats
+
+ROWS = 16_384
+MOST_PILES = 256
+ROW = "__row__"
+DATES = ("opened_on", "registered_on", "closed_on")
+Placed = list[tuple[pa.RecordBatch, Ints]]  # facts, and the place of each one's case among the cases
+Found = tuple[pa.RecordBatch, Placed]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some cases of a register with all their facts: what a snapshot is taken of (:class:`risk.snapshot.Recorded`)."""
+
+    encoded: Encoded
+    extract_on: date
+
+
+class RegisterParts:
+    """A register folder, to be read in parts.
+
+    Parameters
+    ----------
+    folder : Path
+    names : attributes that will be looked at; others are not read
+    rows : cases in a part, about
+    scratch : folder on a disk with room for a copy of the register, used only when facts are not in the order of cases
+
+    Raises
+    ------
+    RegisterError
+        A file is missing or unreadable, or another schema version wrote the folder.
+    CaseDataError
+        A column is missing, is not declared, or is of another kind than declared.
+    """
+
+    def __init__(self, folder: Path, names: Sequence[str], rows: int = ROWS, scratch: Path | None = None) -> None:
+        self.folder, self.rows, self.scratch = Path(folder), rows, scratch
+        about = about_register(self.folder)
+        self.extract_on = date.fromisoformat(about["extract_on"])
+        self.is_synthetic, self.fingerprint = bool(about.get("is_synthetic")), str(about.get("fingerprint", ""))
+        self._is_grouped = about.get("facts_in_order") is True
+        self._cases, self._facts = self._open("cases"), self._open("facts")
+        self.n_cases = self._cases.metadata.num_rows
+        there = self._check_columns()
+        self._columns = [n for n in names if n in schema.case_attributes() and n in there]
+        self._wanted = [n for n in names if n in schema.fact_attributes()]
+        self._values = FactValues()
+
+    def __iter__(self) -> Iterator[Part]:
+        """The parts, the same ones each time.
+
+        Raises
+        ------
+        RegisterError
+            A file is damaged.
+        CaseDataError
+            A row breaks a rule; names column, rule and rows, never a value.
+        AsOfError
+            A case was registered or closed, or a fact recorded, on or after the extract date.
+        """
+        marks: list[npt.NDArray[np.uint64]] = []
+        try:
+            for cases, facts in self._in_order() if self._is_grouped else self._dealt():
+                marks.append(marks_of(cases.column("case_id")))
+                yield self._part(cases, facts)
+        except (pa.ArrowException, OSError) as why:
+            raise RegisterError(
+                f"{self.folder}: a table cannot be read ({type(why).__name__}); make the register again"
+            ) from None
+        seen = np.concatenate(marks) if marks else np.empty(0, dtype=np.uint64)
+        seen.sort()
+        n_again = int((seen[1:] == seen[:-1]).sum())
+        if n_again:
+            raise CaseDataError(f"cases: column 'case_id' must be unique; {n_again} rows repeat the id of another")
+
+    # The files ------------------------------------------------------------------------------------------------------
+
+    def _open(self, what: str) -> pq.ParquetFile:
+        path = self.folder / f"{what}.parquet"
+        try:
+            texts = [field.name for field in pq.read_schema(path) if is_text(field.type)]
+            return pq.ParquetFile(path, read_dictionary=texts, memory_map=False)
+        except (pa.ArrowException, OSError) as why:
+            raise RegisterError(
+                f"{self.folder}: a table cannot be read ({type(why).__name__}); make the register again"
+            ) from None
+
+    def _check_columns(self) -> set[str]:
+        """The columns of the cases, when both tables have what they must and nothing else."""
+        known = schema.case_attributes()
+        for what, file, keys, others in (
+            ("cases", self._cases, schema.CASE_KEYS, known),
+            ("facts", self._facts, schema.FACT_KEYS, {}),
+        ):
+            there = file.schema_arrow
+            missing = [c for c in keys if c not in there.names]
+            if missing:
+                raise CaseDataError(f"{what} lack the column {missing[0]!r}; needed are {', '.join(keys)}")
+            foreign = [c for c in there.names if c not in keys and c not in others]
+            if foreign:
+                raise CaseDataError(f"{what} hold {len(foreign)} undeclared columns; declare them in attributes.toml")
+            for field in there:
+                _check_kind(what, field)
+        return set(self._cases.schema_arrow.names)
+
+    def _case_batches(self) -> Iterator[pa.RecordBatch]:
+        return self._read(self._cases, ["case_id", *DATES, *self._columns], self.rows)
+
+    def _fact_batches(self) -> Iterator[pa.RecordBatch]:
+        return self._read(self._facts, list(schema.FACT_KEYS), 8 * self.rows)
+
+    def _read(self, file: pq.ParquetFile, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
+        """Batches with the number of each row in the file; a key must be there in every row."""
+        first = 0
+        for batch in file.iter_batches(batch_size=rows, columns=columns, use_threads=False):
+            for key in (c for c in columns if c in ("case_id", "opened_on", "registered_on", *schema.FACT_KEYS)):
+                if batch.column(key).null_count:
+                    empty = first + np.flatnonzero(batch.column(key).is_null().to_numpy(zero_copy_only=False))
+                    raise CaseDataError(f"column {key!r} must not be empty in {rows_named(empty.tolist())}")
+            yield batch.append_column(ROW, pa.array(np.arange(first, first + len(batch))))
+            first += len(batch)
+
+    # Joining --------------------------------------------------------------------------------------------------------
+
+    def _in_order(self) -> Iterator[Found]:
+        facts, waiting = self._fact_batches(), None
+        for cases in self._case_batches():
+            here, places = [], Places(cases.column("case_id"))
+            while (batch := waiting if waiting is not None else next(facts, None)) is not None:
+                waiting, place = None, places.of(batch.column("case_id"))
+                later = np.flatnonzero(place < 0)
+                n = int(later[0]) if len(later) else len(batch)
+                if len(later) != len(batch) - n:
+                    raise RegisterError(
+                        f"{self.folder}: the facts do not stand in the order of the cases, though register.json says "
+                        "so; make the register again with 'risk intake'"
+                    )
+                here.append((batch.slice(0, n), place[:n]))
+                if n < len(batch):
+                    waiting = batch.slice(n)
+                    break
+            yield cases, here
+        self._refuse_orphans([b for b in (waiting, *facts) if b is not None and len(b)])
+
+    def _dealt(self) -> Iterator[Found]:
+        """Cases and facts dealt out to piles by the same mark of their case id, then pile by pile."""
+        n = int(np.clip(-(-self.n_cases // self.rows), 1, MOST_PILES))
+        with TemporaryDirectory(dir=self.scratch, prefix=".risk-") as folder:
+            place = Path(folder)
+            deal(self._case_batches(), place, "cases", n)
+            deal(self._fact_batches(), place, "facts", n)
+            for i in range(n):
+                for cases in pile(place / f"cases-{i}"):
+                    places = Places(cases.column("case_id"))
+                    batches = [(b, places.of(b.column("case_id"))) for b in pile(place / f"facts-{i}")]
+                    self._refuse_orphans([b.filter(pa.array(at < 0)) for b, at in batches if (at < 0).any()])
+                    yield cases, batches
+
+    def _refuse_orphans(self, left: list[pa.RecordBatch]) -> None:
+        rows = [r for batch in left for r in batch.column(ROW).to_pylist()]
+        if rows:
+            raise CaseDataError(f"facts: case_id is not among the cases in {rows_named(rows)}")
+
+    # Encoding -------------------------------------------------------------------------------------------------------
+
+    def _part(self, cases: pa.RecordBatch, facts: Placed) -> Part:
+        dates = {name: days_of(cases.column(name), name) for name in DATES}
+        self._check_dates(dates, cases.column(ROW))
+        columns: dict[str, Floats] = {}
+        for name in self._columns:
+            attribute = schema.case_attributes()[name]
+            values, bad = values_of(cases.column(name), attribute, f"cases: column {name!r}")
+            _refuse(bad, cases.column(ROW), f"cases: column {name!r} has a value outside its levels or range")
+            # What is only known at closing is never part of a snapshot of open cases, whatever the table holds.
+            columns[name] = np.full(len(values), np.nan) if attribute.known == "closing" else values
+        n = len(cases)
+        unknown = np.full(n, np.nan)
+        encoded = Encoded(
+            case_id=cases.column("case_id").to_numpy(zero_copy_only=False),
+            person=np.arange(n, dtype=np.int64),
+            **dates,
+            columns={name: columns.get(name, unknown) for name in schema.case_attributes()},
+            facts=self._fact_columns(facts),
+        )
+        return Part(encoded, self.extract_on)
+
+    def _check_dates(self, dates: dict[str, Dates], row: pa.Array) -> None:
+        opened, registered, closed = (dates[name] for name in DATES)
+        _refuse(registered < opened, row, "cases: registered_on lies before opened_on")
+        _refuse(closed < opened, row, "cases: closed_on lies before opened_on")
+        self._check_extract(registered, "registered_on")
+        self._check_extract(closed, "closed_on")
+
+    def _check_extract(self, days: Dates, name: str) -> None:
+        late = int((days >= np.datetime64(self.extract_on, "D")).sum())
+        if late:
+            raise AsOfError(
+                f"{late} rows have {name} on or after the extract date {self.extract_on}; is that date right?"
+            )
+
+    def _fact_columns(self, batches: Placed) -> dict[str, FactColumn]:
+        """The facts that are wanted, by name."""
+        found = [self._wanted_of(batch, place) for batch, place in batches]
+        if not found:
+            return {}
+        which, place, days, values = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        order = np.argsort(which, kind="stable")
+        ends = np.searchsorted(which[order], np.arange(len(self._wanted) + 1))
+        rows = {name: order[ends[i] : ends[i + 1]] for i, name in enumerate(self._wanted)}
+        return {name: fact_column(place[at], days[at], values[at]) for name, at in rows.items() if len(at)}
+
+    def _wanted_of(self, batch: pa.RecordBatch, place: Ints) -> tuple[Ints, Ints, Dates, Floats]:
+        """Of facts that are wanted: which it is, its case's place, the day and the value, (m,) each."""
+        days = days_of(batch.column("known_on"), "facts: column 'known_on'")
+        self._check_extract(days, "known_on")
+        codes, names = as_dictionary(batch.column("name"))
+        strange = np.array([n not in schema.fact_attributes() for n in names], dtype=np.bool_)
+        _refuse(strange[codes], batch.column(ROW), "facts: column 'name' holds names that are not declared")
+        of = np.array([self._wanted.index(n) if n in self._wanted else -1 for n in names], dtype=np.int16)
+        rows = np.flatnonzero((of >= 0)[codes])
+        codes, (words, texts) = codes[rows], as_dictionary(batch.column("value"))
+        table = np.array([self._values.table(n, texts) if n in self._wanted else np.zeros(len(texts)) for n in names])
+        values = table.reshape(len(names), -1)[codes, words[rows]]
+        for i in np.unique(codes[np.isnan(values)])[:1]:
+            bad = np.zeros(len(batch), dtype=np.bool_)
+            bad[rows[np.isnan(values) & (codes == i)]] = True
+            _refuse(bad, batch.column(ROW), f"facts: {names[i]} has a value outside its levels or range")
+        return of[codes].astype(np.int64), place[rows], days[rows], values
+
+
+def _check_kind(what: str, field: pa.Field) -> None:
+    """Refuse a column whose type cannot hold what is declared."""
+    name, empty = f"{what}: column {field.name!r}", pa.array([], type=field.type)
+    if field.name in schema.case_attributes():
+        values_of(empty, schema.case_attributes()[field.name], name)
+    elif field.name.endswith("_on"):
+        days_of(empty, name)
+    elif not is_text(field.type) and not pa.types.is_null(field.type):
+        raise CaseDataError(f"{name} is of type {field.type}; it must hold text")
+
+
+def _refuse(is_bad: npt.NDArray[np.bool_], row: pa.Array, what: str) -> None:
+    if is_bad.any():
+        raise CaseDataError(f"{what} in {rows_named(row.filter(pa.array(is_bad)).to_pylist())}")
