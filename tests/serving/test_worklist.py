@@ -18,7 +18,8 @@ import pandas as pd
 import pytest
 
 from risk.errors import ConfigError, OutputError
-from risk.policy import read_policy
+from risk.policy import Minutes, Order, read_policy
+from risk.rates import read_rates
 from risk.register import Register, make_register
 from serving.files.semicolon import harmless
 from serving.language import LANGUAGES, Language, Speaker, catalogue
@@ -247,6 +248,81 @@ def test_a_case_past_52_weeks_and_a_case_without_a_score_say_so_and_have_no_chan
     told = {r["Sag"]: (r["Afsnit"], r["Chance for over 52 uger"], r["Bemærkning"]) for r in rows}
     assert told["SYN000005"] == ("over 52 uger", "", "Har varet mere end 52 uger")
     assert told["SYN000006"] == ("uden vurdering", "", "Ingen vurdering: mangler Ugentlig arbejdstid")
+
+
+def by_cost(register: Register | None = None, **order: Any) -> Lists:
+    policy = read_policy().with_places(5)
+    order = {"by": "avoidable_cost", "weeks_ahead": 8} | order
+    policy = policy.model_copy(update={"order": Order.model_validate(order)})
+    return make_lists(register or by_hand(), AS_OF, HoursModel(), policy)
+
+
+def test_an_order_by_cost_says_what_it_counts_what_it_does_not_know_and_whose_rates_it_took(tmp_path: Path) -> None:
+    made = write_lists(by_cost(), tmp_path, Speaker("da"))
+    page = (made / "teams" / "nord.html").read_text("utf-8")
+    assert "2. Efter forventet udgift" in page
+    assert "Resten står efter forventet udgift: hvad de næste 8 ugers ydelse ventes at koste kommunen" in page
+    assert "Hvad en samtale ville spare, vides ikke." in page
+    assert "Taksterne for 2026, 2027 kendes ikke her; der er regnet med taksten fra 2024." in page
+    rows = list(csv.DictReader(io.StringIO((made / "worklist.csv").read_text("utf-8-sig")), delimiter=";"))
+    cost = {r["Sag"]: r["Forventet udgift, kr."] for r in rows}
+    assert cost["SYN000005"] == cost["SYN000006"] == cost["SYN000007"] == ""  # no score, no cost
+    # Open since 1 June, weeks 21 to 28 of benefit at 60 and 70 % of 4,695: about 24,000 if it lasts, as it nearly surely does.
+    assert 22_000 < int(cost["SYN000002"]) < 25_000
+    assert f"ventet udgift: {round(int(cost['SYN000002']), -2):,}".replace(",", ".") + " DKK" in page
+    sheet = openpyxl.load_workbook(made / "worklist.xlsx")["Nord"]
+    heads = [c.value for c in sheet[4]]
+    assert sheet.cell(7, heads.index("Forventet udgift, kr.") + 1).number_format == "#,##0"
+    kept = read_content(made)["rates"]
+    assert kept == {"version": read_rates().version, "currency": "DKK", "carried": [2026, 2027], "carried_from": 2024}
+
+
+def test_a_mix_states_its_weights(tmp_path: Path) -> None:
+    page = (write_lists(by_cost(by="mix", cost_part=0.3), tmp_path, Speaker("en")) / "worklist.html").read_text("utf-8")
+    assert "2. By chance and expected cost" in page
+    assert "The rest stand by the chance (70 %) and the expected cost (30 %) weighed together." in page
+
+
+def test_without_an_order_by_cost_no_cost_of_a_person_is_kept(folder: Path) -> None:
+    made = read_content(folder)
+    assert made["rates"] is None
+    assert {r["cost_ahead"] for r in made["rows"]} == {None}
+    heads = [c.value for c in openpyxl.load_workbook(folder / "worklist.xlsx")["Nord"][4]]
+    assert "Forventet udgift, kr." not in heads
+
+
+def test_a_case_about_to_close_stands_apart_and_says_that_no_round_table_is_needed(folder: Path) -> None:
+    rows = list(csv.DictReader(io.StringIO((folder / "worklist.csv").read_text("utf-8-sig")), delimiter=";"))
+    soon = next(r for r in rows if r["Sag"] == "SYN000004")
+    # At one hazard all the way: four of the 47 1/7 weeks to week 52.
+    assert float(soon["Chance for at lukke inden 4 uger"].replace(",", ".")) == pytest.approx(
+        1 - (0.00001 / 40) ** (4 / (52 - 34 / 7)), abs=5e-5
+    )
+    assert soon["Afsnit"] == "lukker snart"
+    assert soon["Bemærkning"].startswith("Lukker inden fire uger: omkring 72 ud af 100")
+    page = (folder / "teams" / "nord.html").read_text("utf-8")
+    assert "4. På vej til at lukke af sig selv (1)" in page
+    assert "De kræver ingen rundbordssamtale og tager ingen plads; en frist er stadig en frist." in page
+
+
+def test_a_missed_milestone_lifts_a_case_past_one_of_slightly_higher_chance_and_says_so(tmp_path: Path) -> None:
+    # Both are 16 weeks old; 22 and 20.8 hours are chances of 55 and 52 in 100. Only the second has missed week 13.
+    pair = [("SYN000002", "Nord", "2026-08-03", 22.0), ("SYN000011", "Nord", "2026-08-03", 20.8)]
+    lists = lists_of(by_hand(pair))
+    assert lists.worklist.rows["case_id"].tolist() == ["SYN000011", "SYN000002"]
+    page = (write_lists(lists, tmp_path, Speaker("da")) / "worklist.html").read_text("utf-8")
+    assert page.index("SYN000011") < page.index("Bred vurdering mangler") < page.index("SYN000002</th>")
+    assert "En overskredet milepæl løfter en sag 5 procentpoint i rækkefølgen." in page
+
+
+def test_with_hours_the_team_is_told_what_its_duties_take(tmp_path: Path) -> None:
+    policy = read_policy()
+    capacity = policy.capacity.model_copy(update={"unit": "hours", "minutes": Minutes(first_interview=90)})
+    lists = make_lists(by_hand(), AS_OF, HoursModel(), policy.model_copy(update={"capacity": capacity}))
+    page = (write_lists(lists, tmp_path, Speaker("da")) / "teams" / "nord.html").read_text("utf-8")
+    # One worker of 14 hours; two first interviews of an hour and a half, the one on standby too.
+    assert "Ugen rummer 14 timer. Pladser til resten, når fristerne er trukket fra: 11." in page
+    assert "Fristerne tager 2,5 timer af ugen." in page
 
 
 def test_a_team_without_recorded_follow_ups_is_told_that_past_dates_are_unknown(tmp_path: Path) -> None:

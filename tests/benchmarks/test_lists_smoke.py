@@ -1,0 +1,35 @@
+"""The benchmark of the lists runs at a toy size and says what it did; nothing here asserts that it is fast."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from benchmarks import lists
+
+
+def test_the_smoke_run_times_every_step_and_writes_both_files(tmp_path: Path) -> None:
+    done = CliRunner().invoke(lists.main, ["--smoke", "--by", "mix-up", "--out", str(tmp_path)])
+    assert "by" in str(done.exception)  # an order that does not exist is not measured
+    done = CliRunner().invoke(lists.main, ["--smoke", "--by", "avoidable_cost", "--out", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    run = json.loads((tmp_path / "lists.json").read_text("utf-8"))["runs"][0]
+    assert (run["n_teams"], run["order_by"]) == (4, "avoidable_cost")
+    assert 100 < run["n_open"] <= 150
+    assert 0 < run["n_listed"] <= run["n_open"]
+    assert run["megabytes_written"] > 0
+    what = [s["what"] for s in run["steps"]]
+    assert {"scoring", "curves ahead", "order", "reasons", "writing", "... XLSX"} <= set(what)
+    after = [s["seconds"] for s in run["steps"] if s["is_after"]]
+    assert run["seconds_after_scoring"] == sum(after)
+    page = (tmp_path / "lists.md").read_text("utf-8")
+    assert all(f"| {w} |" in page for w in what)
+
+
+def test_a_made_up_office_has_as_many_open_cases_and_teams_as_asked_for(tmp_path: Path) -> None:
+    made = lists.office(60, 3, tmp_path / "register")
+    assert int(made.cases["closed_on"].isna().sum()) == 60
+    assert made.cases["team"].nunique() == 3
+    assert len(lists.office(60, 3, tmp_path / "register")) == len(made)  # kept for the next run
