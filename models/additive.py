@@ -75,12 +75,11 @@ class Additive(Direct):
         self.tables_ = compile_tables(self.booster_, self.columns_.levels, rows.matrix, rows.entry)
 
     def _trees(self, matrix: FloatArray, entry: FloatArray) -> FloatArray:
-        parts, base = self.tables_.parts(matrix, entry)
-        total: FloatArray = base + parts.sum(axis=1)
-        return total
+        return self._tree_parts(matrix, entry)[1]
 
-    def _tree_parts(self, matrix: FloatArray, entry: FloatArray) -> FloatArray:
-        return self.tables_.parts(matrix, entry)[0]
+    def _tree_parts(self, matrix: FloatArray, entry: FloatArray) -> tuple[FloatArray, FloatArray]:
+        parts, base = self.tables_.parts(matrix, entry)
+        return parts, base + parts.sum(axis=1)
 
     def _state(self) -> tuple[dict[str, Any], dict[str, str]]:
         return self._curve_state(), {"tables.json": json.dumps(self.tables_.to_dict())}

@@ -146,7 +146,9 @@ class HorizonLearner(Learner):
             self.level_, self.slope_ = settle(score, offset[at], share_open[at], rows.weight[at], expit)
         self.drawn_in_ = self.slope_
         self._finish(rows)
-        self.shape_ = fit_shape(rows, _cumulative(self._score(rows.matrix, rows.entry)), self.horizon)
+        self.shape_ = fit_shape(
+            rows, _cumulative(self._score(self._trees(rows.matrix, rows.entry), rows.entry)), self.horizon
+        )
 
     def _params(self, n_features: int) -> dict[str, Any]:
         return {
@@ -175,15 +177,14 @@ class HorizonLearner(Learner):
         """Sum of trees, drawn in, (n,)."""
         return self.slope_ * raw_score(self.booster_, np.column_stack([matrix, entry]), self.n_jobs)
 
-    def _tree_parts(self, matrix: FloatArray, entry: FloatArray) -> FloatArray:
-        """What each feature adds to the sum of trees, (n, p)."""
-        return (
-            self.slope_ * tree_shap(self.booster_, np.column_stack([matrix, entry]), self.n_jobs)[:, : matrix.shape[1]]
-        )
+    def _tree_parts(self, matrix: FloatArray, entry: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """What each feature adds to the sum of trees, (n, p), and the sum, (n,)."""
+        parts = tree_shap(self.booster_, np.column_stack([matrix, entry]), self.n_jobs)[:, : matrix.shape[1]]
+        return self.slope_ * parts, self._trees(matrix, entry)
 
-    def _score(self, matrix: FloatArray, entry: FloatArray) -> FloatArray:
+    def _score(self, trees: FloatArray, entry: FloatArray) -> FloatArray:
         """Log-odds of passing the horizon, (n,)."""
-        return self._offset(entry) + self.level_ + self._trees(matrix, entry)
+        return self._offset(entry) + self.level_ + trees
 
     def _log_odds(self, score: FloatArray, week: float, entry: FloatArray) -> FloatArray:
         """Log-odds of being open after ``week``, (n,), for cases with log-odds ``score`` at the horizon."""
@@ -198,7 +199,7 @@ class HorizonLearner(Learner):
         return np.where(late, log_odds_open(np.maximum(self.shape_.beyond(week, entry), 1e-12)), before)
 
     def _survival(self, matrix: FloatArray, weeks: FloatArray, entry: FloatArray) -> FloatArray:
-        cumulative = _cumulative(self._score(matrix, entry))
+        cumulative = _cumulative(self._score(self._trees(matrix, entry), entry))
         late = entry >= self.horizon
         out = np.empty((len(matrix), len(weeks)))
         for j, week in enumerate(weeks):
@@ -210,8 +211,8 @@ class HorizonLearner(Learner):
         return cumulative * self.shape_.share(cumulative, week, entry, self.horizon)
 
     def _contributions(self, matrix: FloatArray, week: float, entry: FloatArray) -> tuple[FloatArray, FloatArray]:
-        parts = self._tree_parts(matrix, entry)
-        score = self._score(matrix, entry)
+        parts, trees = self._tree_parts(matrix, entry)
+        score = self._score(trees, entry)
         reached = self._log_odds(score, week, entry)
         if week != self.horizon:
             # The log-odds at another week are a function of the score alone, so each part is stretched alike.

@@ -15,13 +15,14 @@ LightGBM itself reads smaller ones as 0).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import lightgbm as lgb
 import numpy as np
 
 from models.contract import BoolArray, FloatArray, IntArray
+from models.lookup import Lookup, take_parts
 
 GRAIN = 2.0**-36
 FEW = 32
@@ -43,8 +44,14 @@ class Tables:
     base: FloatArray
     cuts: tuple[FloatArray, ...]
     values: tuple[FloatArray, ...]
+    _lookups: tuple[Lookup, ...] = field(init=False, repr=False, compare=False)
+    _padded: FloatArray = field(init=False, repr=False, compare=False)
+    _flat: FloatArray = field(init=False, repr=False, compare=False)
+    _first: IntArray = field(init=False, repr=False, compare=False)
+    _bins: IntArray = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "_lookups", tuple(Lookup.of(c) for c in self.cuts))
         # For a few rows one padded comparison beats a search per feature.
         width = max((len(c) for c in self.cuts), default=0)
         padded = np.full((len(self.cuts), width), np.inf)
@@ -59,25 +66,15 @@ class Tables:
     def parts(self, matrix: FloatArray, entry: FloatArray) -> tuple[FloatArray, FloatArray]:
         """What each feature adds, (n, p), and what age alone adds, (n,)."""
         age = np.searchsorted(self.age_cuts, entry, side="left")
-        return (self._few(matrix, age) if len(matrix) <= FEW else self._many(matrix, age)), self.base[age]
+        if len(matrix) <= FEW:
+            return self._few(matrix, age), self.base[age]
+        return take_parts(self._lookups, self.values, matrix, age), self.base[age]
 
     def _few(self, matrix: FloatArray, age: IntArray) -> FloatArray:
-        bins: IntArray = self._bins  # type: ignore[attr-defined]
-        at = (matrix[:, :, None] > self._padded).sum(axis=2)  # type: ignore[attr-defined]
-        at = np.where(np.isnan(matrix), bins - 1, at)
-        found: FloatArray = self._flat[self._first + age[:, None] * bins + at]  # type: ignore[attr-defined]
+        at = (matrix[:, :, None] > self._padded).sum(axis=2)
+        at = np.where(np.isnan(matrix), self._bins - 1, at)
+        found: FloatArray = self._flat[self._first + age[:, None] * self._bins + at]
         return found
-
-    def _many(self, matrix: FloatArray, age: IntArray) -> FloatArray:
-        out = np.empty(matrix.shape, order="F")
-        for j, (cuts, values) in enumerate(zip(self.cuts, self.values, strict=True)):
-            column = matrix[:, j]
-            at = np.searchsorted(cuts, column, side="left")
-            missing = np.isnan(column)
-            at = np.where(missing, values.shape[1] - 1, at) if missing.any() else at
-            at += age * values.shape[1]
-            np.take(values.ravel(), at, out=out[:, j])
-        return out
 
     def to_dict(self) -> dict[str, Any]:
         return {
