@@ -1,0 +1,216 @@
+"""What it costs to score a register file, against bare ``Booster.predict`` on the same rows; all in one run.
+
+    python -m benchmarks.batch                       # a million cases; some minutes
+    python -m benchmarks.batch --smoke --out out/    # seconds; shows that it runs, its ratios mean nothing
+
+*Bare*: ``Booster.predict`` of 300 trees of 31 leaves on a matrix that is in memory already; nothing else is counted.
+*Ours*: ``risk score``: a register folder in (cases, and every fact ever recorded of them), a ranked Parquet file out, with
+the curve of every case. *Additive* and *direct* are the learners as they come; *direct, 300 x 31* has the trees of the bare
+one. One thread each. Every measurement is a process of its own, and they take turns; CPU is that of the process, which a
+busy machine disturbs less than the clock on the wall. The peak of memory is that of the whole process.
+
+The cases are made up: those open before week 52 of a synthetic register, over and over under new ids.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import click
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks.machine import command, describe
+from benchmarks.memory import peak
+from models import catalogue
+from models.bundle import Bundle
+from risk import features
+from risk.files import whole_file
+from risk.outcomes import observe, read_outcome_definition
+from risk.register import GROUP_ROWS, Register, write_register
+from risk.scoring import entry_weeks
+from risk.snapshot import is_open, snapshot_rows, take_snapshot
+from risk.synthetic import synthesise
+
+RESULTS = Path(__file__).parent / "results"
+LEARNERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "additive": ("additive", {}),
+    "direct": ("direct", {}),
+    "direct, 300 x 31": ("direct", {"n_estimators": 300, "num_leaves": 31, "patience": 0}),
+}
+BARE = "bare"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One process."""
+
+    name: str
+    round: int
+    cpu_seconds: float
+    wall_seconds: float
+    peak_mib: float
+    rows: int
+
+
+def make_bundles(register: Register, folder: Path, trees: int) -> None:
+    """A bundle per learner, learned at registration."""
+    outcome, names, encoded = read_outcome_definition(), list(features.default_features()), register.encoded
+    days = encoded.registered_on + np.timedelta64(1, "D")
+    is_here = (days <= np.datetime64(register.extract_on)) & (np.isnat(encoded.closed_on) | (encoded.closed_on >= days))
+    rows = snapshot_rows(register, np.flatnonzero(is_here), days[is_here])
+    X = features.feature_frame(features.build_features(rows, names))
+    y = observe(register.cases, outcome, register.extract_on)[is_here]
+    meta = {
+        "features": names,
+        "outcome": outcome.model_dump(mode="json"),
+        "required": [],
+        "base_rate": {"ages": [0.0, 52.0], "p": [0.1, 0.9]},
+        "is_synthetic": True,
+    }
+    for name, (learner_name, given) in LEARNERS.items():
+        few = {"n_estimators": min(trees, given["n_estimators"])} if "n_estimators" in given else {}
+        learner = catalogue.make(learner_name, random_state=1, **(given | few))
+        learner.fit(X, y, entry_weeks(rows, outcome))
+        Bundle(learner, None, meta=meta).save(folder / name)
+
+
+def tile(register: Register, n: int, folder: Path) -> None:
+    """A register folder of ``n`` cases open before week 52, over and over under new ids, written group by group."""
+    day = np.datetime64(register.extract_on)
+    young = is_open(register, day) & (register.encoded.opened_on > day - np.timedelta64(360, "D"))
+    few = register.of_cases(young)
+    write_register(few, folder)
+    cases, facts = pq.read_table(folder / "cases.parquet"), pq.read_table(folder / "facts.parquet")
+    place = pd.Index(few.cases["case_id"]).get_indexer(few.facts["case_id"])
+    made: dict[str, list[pa.Table]] = {"cases": [], "facts": []}
+    writers = {
+        what: pq.ParquetWriter(folder / f"{what}.parquet", table.schema)
+        for what, table in (("cases", cases), ("facts", facts))
+    }
+    for first in range(0, n, len(cases)):
+        m = min(len(cases), n - first)
+        ids = np.array([f"SYN{first + i:07d}" for i in range(m)], dtype=object)
+        k = int(np.searchsorted(place, m))
+        for what, table, named in (("cases", cases.slice(0, m), ids), ("facts", facts.slice(0, k), ids[place[:k]])):
+            column = pa.array(named, table.schema.field("case_id").type)
+            made[what].append(table.set_column(table.schema.get_field_index("case_id"), "case_id", column))
+            is_last = first + m == n
+            if is_last or sum(map(len, made[what])) >= GROUP_ROWS:
+                writers[what].write_table(pa.concat_tables(made[what]), row_group_size=GROUP_ROWS)
+                made[what].clear()
+    for writer in writers.values():
+        writer.close()
+
+
+def job(name: str, place: Path, as_of: date) -> int:
+    """Score the file as the command does; how many cases it was."""
+    from serving.batch import score_file
+    from serving.champion import InService
+
+    model = InService(Bundle.open(place / name), name)
+    return score_file(place / "register", as_of, model, place / "scores.parquet").n_listed
+
+
+def bare(place: Path, as_of: date) -> tuple[int, float, float]:
+    """Rows, CPU and wall seconds of ``Booster.predict`` alone, on the rows of the file."""
+    from risk.parts import RegisterParts
+    from serving.champion import InService
+
+    model = InService(Bundle.open(place / "direct, 300 x 31"), BARE)
+    names = model.meta["features"]
+    blocks = []
+    for part in RegisterParts(place / "register", sorted({s for n in names for s in features.catalogue()[n].sources})):
+        snapshot = take_snapshot(part, as_of)
+        built = features.build_features(snapshot, names)
+        blocks.append(np.column_stack([*(built[n] for n in names), entry_weeks(snapshot, model.outcome)]))
+    matrix = np.concatenate(blocks)
+    booster: Any = model.bundle.learner
+    cpu, wall = time.process_time(), time.perf_counter()
+    booster.booster_.predict(matrix, raw_score=True, num_threads=1)
+    return len(matrix), time.process_time() - cpu, time.perf_counter() - wall
+
+
+def child(name: str, place: Path, as_of: date) -> None:
+    """One measurement, told as JSON."""
+    cpu, wall = time.process_time(), time.perf_counter()
+    if name == BARE:
+        rows, cpu_seconds, wall_seconds = bare(place, as_of)
+    else:
+        rows = job(name, place, as_of)
+        cpu_seconds, wall_seconds = time.process_time() - cpu, time.perf_counter() - wall
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    click.echo(json.dumps({"rows": rows, "cpu_seconds": cpu_seconds, "wall_seconds": wall_seconds, "peak_mib": peak}))
+
+
+def measure(name: str, round_: int, place: Path, as_of: date) -> Measured:
+    line = [sys.executable, "-m", "benchmarks.batch", "--child", name, "--place", str(place), "--day", str(as_of)]
+    one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ARROW_NUM_THREADS"), "1")
+    done = subprocess.run(line, env=os.environ | one, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise click.ClickException(f"{name} failed: {done.stderr[-600:]}")
+    return Measured(name, round_, **json.loads(done.stdout))
+
+
+def page(found: list[Measured], said: str) -> str:
+    """Medians over the rounds, and ratios to the bare prediction."""
+    lines = ["# What it costs to score a register file", "", said, "",
+             "| what | rows | CPU s | wall s | peak MiB | CPU : bare | wall : bare |", "|---|---|---|---|---|---|---|"]  # fmt: skip
+
+    def middle(name: str, what: str) -> float:
+        return statistics.median(getattr(m, what) for m in found if m.name == name)
+
+    for name in dict.fromkeys(m.name for m in found):
+        cpu, wall = middle(name, "cpu_seconds"), middle(name, "wall_seconds")
+        lines.append(
+            f"| {name} | {middle(name, 'rows'):,.0f} | {cpu:.2f} | {wall:.2f} | {middle(name, 'peak_mib'):,.0f} "
+            f"| {cpu / middle(BARE, 'cpu_seconds'):.2f} | {wall / middle(BARE, 'wall_seconds'):.2f} |"
+        )
+    return "\n".join([*lines, ""])
+
+
+@click.command()
+@click.option("--cases", type=click.IntRange(1, 9_999_999), default=1_000_000, show_default=True)
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
+@click.option("--smoke", is_flag=True, help="Seconds instead of minutes; the ratios mean nothing.")
+@click.option("--out", type=click.Path(path_type=Path), default=RESULTS)
+@click.option("--child", "child_name", hidden=True)
+@click.option("--place", type=click.Path(path_type=Path), hidden=True)
+@click.option("--day", hidden=True)
+def main(cases: int, rounds: int, smoke: bool, out: Path, child_name: str | None, place: Path, day: str) -> None:
+    """Score a file of made-up cases with each learner in turn, and write the table."""
+    if child_name is not None:
+        child(child_name, place, date.fromisoformat(day))
+        return
+    cases, rounds, learned_from, trees = (500, 1, 600, 10) if smoke else (cases, rounds, 20_000, 300)
+    with TemporaryDirectory() as folder:
+        place = Path(folder)
+        register, _ = synthesise(learned_from, 3)
+        make_bundles(register, place, trees)
+        tile(register, cases, place / "register")
+        n_facts = pq.read_metadata(place / "register/facts.parquet").num_rows
+        names = [BARE, *LEARNERS]
+        found = [measure(name, r, place, register.extract_on) for r in range(rounds) for name in names]
+    said = f"`{command('benchmarks.batch')}`; {n_facts:,} facts; medians of {rounds} rounds; {describe()}"
+    text = page(found, said)
+    out.mkdir(parents=True, exist_ok=True)
+    for name, content in (("batch.md", text), ("batch.json", json.dumps([asdict(m) for m in found], indent=1))):
+        with whole_file(out / name) as made:
+            made.write_text(content, "utf-8")
+    click.echo(text)
+
+
+if __name__ == "__main__":
+    main()
