@@ -88,6 +88,7 @@ def _case_page(request: Request, found: StoredList, case: ListedCase, is_newest:
         "horizon": teller.horizon,
         "chance": _chance_lines(case, teller),
         "drawing": drawing,
+        "base_of_100": "" if case.base_rate is None else share_of_100(case.base_rate),
         "curve_words": _curve_words(case, teller) if drawing else "",
         "curve_rows": _curve_rows(case, teller),
         "curve_marks": _curve_marks(case, drawing),

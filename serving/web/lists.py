@@ -79,7 +79,7 @@ def _list_page(request: Request, place: Place, found: StoredList) -> dict[str, A
         return teller.row(case) | {
             "key": key,
             "href": link(f"/case/{key}", **base),
-            "section": teller.say(f"section_short.{case.section}") if case.is_listed else teller.section(case.section),
+            "section": teller.section_short(case.section),
             "answer": teller.answer(answer) if answer else "",
         }
 
@@ -89,6 +89,7 @@ def _list_page(request: Request, place: Place, found: StoredList) -> dict[str, A
         "week": found.head.week,
         "facts": teller.facts(),
         "lines": teller.week_lines(),
+        "warning": teller.warning(),
         "about": teller.about(),
         "is_made_up": bool(found.head.about["is_synthetic"]),
         "is_older": is_older,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,7 +17,10 @@ from serving.store.feedback import Feedback
 from serving.store.listed import ListedCase, ListHead
 from serving.worklist import ARROWS, N_REASONS
 
-COPENHAGEN = ZoneInfo("Europe/Copenhagen")
+
+@cache
+def _office_clock() -> ZoneInfo:
+    return ZoneInfo("Europe/Copenhagen")
 
 
 @dataclass(frozen=True)
@@ -57,10 +61,26 @@ class Teller:
         return [self.say(k) for k in ("list.chance_is", "band_why.text", "list.effect", "list.human")]
 
     def section(self, code: str) -> str:
-        return self.say(f"section.{code}" if code in SECTIONS else f"web_list.{code}")
+        """The name of a section, as it was when the list was made."""
+        return str(self._words["sections"][code][0]) if code in SECTIONS else self.say(f"web_list.{code}")
+
+    def section_short(self, code: str) -> str:
+        return str(self._words["sections"][code][1]) if code in SECTIONS else self.say(f"web_list.{code}")
 
     def section_why(self, code: str) -> str:
-        return self.say(f"section_why.{code}") if code in SECTIONS else ""
+        return str(self._words["sections"][code][2]) if code in SECTIONS else ""
+
+    def week_lines(self) -> list[str]:
+        """What the week looks like for the team, in sentences."""
+        return list(self._words["lines"])
+
+    def warning(self) -> str:
+        """That the law is about to change, when it is."""
+        return str(self._words["warning"])
+
+    @property
+    def _words(self) -> dict[str, Any]:
+        return dict(self.head.about["words"][self.speaker.language])
 
     # ---- one row ------------------------------------------------------------------------------------------------------
 
@@ -135,39 +155,5 @@ class Teller:
 
     def said_on(self, given: Feedback) -> str:
         """Day and time of an answer, as a clock in the office showed it."""
-        at = datetime.fromisoformat(given.at).astimezone(COPENHAGEN)
+        at = datetime.fromisoformat(given.at).astimezone(_office_clock())
         return f"{self.speaker.day(at.date())} {at:%H:%M}"
-
-    # ---- the week of a team ------------------------------------------------------------------------------------------
-
-    def week_lines(self) -> list[str]:
-        """What the week looks like for the team, in sentences, from the figures kept with the list."""
-        return [*self._capacity_lines(), self._timely_line(), self._account_line()]
-
-    def _capacity_lines(self) -> list[str]:
-        figures, speaker = self.head.figures, self.speaker
-        out = [self.say("lines.duties", n_duty=figures["n_duty"], n_overdue=figures["n_overdue"])]
-        capacity = figures["capacity"]
-        if capacity:
-            whole = speaker.number(capacity, 0 if float(capacity).is_integer() else 1)
-            unit = self.say(f"unit.{figures['unit']}")
-            out.append(self.say("lines.places", capacity=whole, unit=unit, risk_places=figures["risk_places"]))
-        else:
-            out.append(self.say("lines.no_capacity"))
-        if figures["shortfall"] and capacity:
-            out.append(self.say("lines.shortfall", shortfall=figures["shortfall"]))
-        return out
-
-    def _timely_line(self) -> str:
-        figures = self.head.figures
-        weeks, n = figures["timeliness_weeks"], figures["n_fell_due"]
-        if not figures["has_follow_ups"]:
-            return self.say("lines.untracked")
-        if not n:
-            return self.say("lines.timely_none", weeks=weeks)
-        share = self.speaker.percent(figures["n_met"] / n)
-        return self.say("lines.timely", weeks=weeks, share=share, n_met=figures["n_met"], n_fell_due=n)
-
-    def _account_line(self) -> str:
-        names = ("n_open", "n_listed", "n_cooling", "n_remainder", "n_excluded")
-        return self.say("lines.account", **{n: self.head.figures[n] for n in names})
