@@ -151,8 +151,8 @@ def child(name: str, place: Path, as_of: date) -> None:
     else:
         rows = job(name, place, as_of)
         cpu_seconds, wall_seconds = time.process_time() - cpu, time.perf_counter() - wall
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    click.echo(json.dumps({"rows": rows, "cpu_seconds": cpu_seconds, "wall_seconds": wall_seconds, "peak_mib": peak}))
+    told = {"rows": rows, "cpu_seconds": cpu_seconds, "wall_seconds": wall_seconds, "peak_mib": peak() / 2**20}
+    click.echo(json.dumps(told))
 
 
 def measure(name: str, round_: int, place: Path, as_of: date) -> Measured:
