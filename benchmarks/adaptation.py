@@ -3,14 +3,16 @@
     python -m benchmarks.adaptation                  # about ten minutes on one core
     python -m benchmarks.adaptation --cases 1500 --every 12 --out out/
 
-A synthetic register whose law changes on a known day is looked at every few months, before the change and after. At each
-look every way learns from what was known then, and is asked about the cases of the weeks that follow; what it expects is
-set against their true chance, which the register was made with. Four ways:
+A synthetic register that changes on a known day is looked at every few months, before the change and after. At each look
+every way learns from what was known then, and is asked about the cases of the weeks that follow; what it expects is set
+against their true chance, which the register was made with. The ways:
 
-- *censored, newest year*: the hazard learner on the landmark rows of the newest 52 weeks, open cases included;
-- *censored, whole history*: the same on all rows;
-- *matured, newest cohorts*: a classifier on the newest 52 weeks of openings that could all be followed past week 52, the
-  fairest form of learning from matured cases only: nothing is biased, but everything is a year old;
+- *censored, newest half-year*: the linear hazard learner on all landmark rows, open cases included, the level of its
+  hazard then set by the closings of the newest 26 weeks (``[recent] weeks`` of a plan);
+- *censored, newest year*: the same learner on the landmark rows of the newest 52 weeks only;
+- *censored, whole history*: the same learner on all rows;
+- *matured, newest half-year* and *newest year* of cohorts: a classifier on the newest 26 or 52 weeks of openings that could
+  all be followed past week 52, the fairest form of learning from matured cases only: nothing is biased, but all is old;
 - *matured, as usual*: the classifier on every row with a known outcome, however young its cohort.
 """
 
@@ -20,7 +22,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -34,16 +38,28 @@ from models import catalogue
 from risk.files import whole_file
 from risk.register import Register
 from risk.synthetic import synthesise
-from risk.synthetic.world import Law
+from training.fit import refresh
 from training.landmarks import LandmarkRows, landmark_rows, register_at
 from training.plan import Plan, read_plan
 
 RESULTS = Path(__file__).parent / "results"
 EXTRACT_ON = date(2026, 11, 16)
-CENSORED, CENSORED_ALL = "censored, newest year", "censored, whole history"
-MATURED, MATURED_USUAL = "matured, newest cohorts", "matured, as usual"
-YEAR = timedelta(weeks=52)
+YEAR, HALF = timedelta(weeks=52), timedelta(weeks=26)
 MONTH = 365.25 / 12
+CHANGES: dict[str, tuple[str, dict[str, Any]]] = {
+    "pace": (
+        "every case closes more slowly, at all ages, and more of the new ones are hard ones",
+        {"scenario": "drift"},
+    ),
+    "cap": (
+        "a cap at week 52 before, reassessment from week 22 after (as in July 2014)",
+        {"scenario": "regime", "law": "cap"},
+    ),
+    "reassessment": (
+        "reassessment from week 22 before, none after (as from 2027)",
+        {"scenario": "regime", "law": "reassessment"},
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -70,52 +86,71 @@ def looks(made: Register, truth: pd.DataFrame, days: list[date], plan: Plan, ask
     return out
 
 
+@dataclass(frozen=True)
+class Way:
+    """A learner, the rows it learns from, how many newest weeks set its level afterwards, and how it is drawn."""
+
+    learner: str
+    rows: Callable[[LandmarkRows, date], LandmarkRows]
+    colour: str
+    line: str
+    recent: int | None = None
+
+
+def everything(rows: LandmarkRows, day: date) -> LandmarkRows:
+    """All rows known."""
+    return rows
+
+
 def newest_year(rows: LandmarkRows, day: date) -> LandmarkRows:
     """Rows of the 52 weeks before ``day``, by the day they were looked at."""
     return rows.take(rows.snapshot.as_of >= np.datetime64(day - YEAR, "D"))
 
 
-def newest_cohorts(rows: LandmarkRows, day: date) -> LandmarkRows:
-    """Rows of cases opened 53 to 104 weeks before ``day``: the newest year that could be followed past week 52."""
-    oldest, youngest = np.datetime64(day - 2 * YEAR, "D"), np.datetime64(day - YEAR, "D")
+def newest_cohorts(rows: LandmarkRows, day: date, width: timedelta = YEAR) -> LandmarkRows:
+    """Rows of cases opened 52 weeks before ``day`` and in the ``width`` before that: the newest followed past week 52."""
+    oldest, youngest = np.datetime64(day - YEAR - width, "D"), np.datetime64(day - YEAR, "D")
     return rows.take((rows.started_on >= oldest) & (rows.started_on < youngest))
 
 
-WAYS: dict[str, tuple[str, Callable[[LandmarkRows, date], LandmarkRows]]] = {
-    CENSORED: ("hazard", newest_year),
-    CENSORED_ALL: ("hazard", lambda rows, day: rows),
-    MATURED: ("matured_only", newest_cohorts),
-    MATURED_USUAL: ("matured_only", lambda rows, day: rows),
+WAYS = {
+    "censored, newest half-year": Way("linear", everything, "C0", "-", recent=26),
+    "censored, newest year": Way("linear", newest_year, "C0", "--"),
+    "censored, whole history": Way("linear", everything, "C0", ":"),
+    "matured, newest half-year": Way("matured_only", partial(newest_cohorts, width=HALF), "C3", "-"),
+    "matured, newest year": Way("matured_only", newest_cohorts, "C3", "--"),
+    "matured, as usual": Way("matured_only", everything, "C3", ":"),
 }
 
 
-def expected(look: Look, way: str, plan: Plan) -> float:
+def expected(look: Look, way: Way, plan: Plan) -> float:
     """Mean probability that a way gives the rows asked about."""
-    name, choose = WAYS[way]
-    rows = choose(look.learned, look.day)
+    rows = way.rows(look.learned, look.day)
     X, names = rows.table(plan.features.names()), list(plan.features.names())
     known = [c for c in names if X[c].notna().any()]
-    learner = catalogue.make(name, random_state=plan.seed)
+    learner = catalogue.make(way.learner, random_state=plan.seed)
     learner.fit(X[known], rows.y, rows.entry, groups=rows.snapshot.person)
+    if way.recent:
+        refresh(learner, rows, X[known], way.recent)
     asked = look.asked.table(names)[known]
     return float(learner.survival(asked, [float(plan.outcome.horizon_weeks)], look.asked.entry).mean())
 
 
 def curve(
-    n_cases: int, seed: int, law: Law, months: list[int], asked_weeks: int = 8, years: float = 6.5
+    n_cases: int, seed: int, change: str, months: list[int], asked_weeks: int = 8, years: float = 6.5
 ) -> pd.DataFrame:
     """One row per month and way: ``month`` (since the change), ``way``, ``expected``, ``true``, ``error``, ``n``."""
     plan = read_plan("default")
     switch_on = EXTRACT_ON - timedelta(days=round((max(months) + 2) * MONTH + asked_weeks * 7 / 2))
     made, truth = synthesise(
-        n_cases, seed, extract_on=EXTRACT_ON, scenario="regime", years=years, law=law, switch_on=switch_on
+        n_cases, seed, extract_on=EXTRACT_ON, years=years, switch_on=switch_on, **CHANGES[change][1]
     )
     days = [switch_on + timedelta(days=round(m * MONTH)) for m in months]
     rows = []
     for month, look in zip(months, looks(made, truth, days, plan, asked_weeks), strict=True):
         true = float(look.p_true.mean())
-        for way in WAYS:
-            p = expected(look, way, plan)
+        for way, how in WAYS.items():
+            p = expected(look, how, plan)
             rows.append((month, way, p, true, p - true, len(look.p_true)))
             click.echo(f"seed {seed}, month {month:+d}, {way}: expected {p:.3f}, true {true:.3f}", err=True)
     return pd.DataFrame(rows, columns=["month", "way", "expected", "true", "error", "n"])
@@ -134,19 +169,19 @@ def settled(mean: pd.DataFrame, way: str, within: float) -> float:
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Registers, averaged.")
 @click.option("--until", type=click.IntRange(6), default=30, show_default=True, help="Last month after the change.")
 @click.option("--every", type=click.IntRange(1), default=3, show_default=True, help="Months between looks.")
-@click.option("--law", type=click.Choice(["cap", "reassessment"]), default="cap", help="The law before the change.")
+@click.option("--change", type=click.Choice(list(CHANGES)), default="pace", show_default=True, help="What changes.")
 @click.option(
     "--out", type=click.Path(path_type=Path), default=RESULTS, show_default=True, help="Folder of the results."
 )
-def main(cases: int, seeds: int, until: int, every: int, law: Law, out: Path) -> None:
+def main(cases: int, seeds: int, until: int, every: int, change: str, out: Path) -> None:
     """Draw the curve and say how many months each way needs."""
     began = time.time()
     months = list(range(-2 * every, until + 1, every))
     with threadpool_limits(1):
-        tables = [curve(cases, seed, law, months) for seed in range(seeds)]
+        tables = [curve(cases, seed, change, months) for seed in range(seeds)]
     mean = pd.concat(tables).groupby(["month", "way"], sort=False)[["expected", "true", "error"]].mean().reset_index()
-    text = page(mean, cases, seeds, law, time.time() - began)
-    name = "adaptation" if law == "cap" else f"adaptation_{law}"
+    text = page(mean, cases, seeds, change, time.time() - began)
+    name = f"adaptation_{change}"
     with whole_file(out / f"{name}.svg") as path:
         draw(mean, path)
     with whole_file(out / f"{name}.md") as path:
@@ -154,13 +189,8 @@ def main(cases: int, seeds: int, until: int, every: int, law: Law, out: Path) ->
     click.echo(text)
 
 
-def page(mean: pd.DataFrame, cases: int, seeds: int, law: str, seconds: float) -> str:
+def page(mean: pd.DataFrame, cases: int, seeds: int, change: str, seconds: float) -> str:
     """The page in Markdown."""
-    laws = {
-        "cap": "a cap at week 52 before, reassessment from week 22 after (as in July 2014)",
-        "reassessment": "reassessment from week 22 before, none after (as from 2027)",
-    }
-    name = "adaptation" if law == "cap" else f"adaptation_{law}"
     limits = (0.05, 0.03, 0.02)
     rows = [[w, *(_months(settled(mean, w, limit)) for limit in limits)] for w in WAYS]
     wide = mean.pivot(index="month", columns="way", values="error")[list(WAYS)]
@@ -170,13 +200,13 @@ def page(mean: pd.DataFrame, cases: int, seeds: int, law: str, seconds: float) -
         for m, errors in zip(wide.index, wide.to_numpy(), strict=True)
     ]
     parts = [
-        "# How soon each way of learning follows a change of law",
+        "# How soon each way of learning follows a change",
         f"`{command('benchmarks.adaptation')}`",
-        f"{seeds} synthetic registers of {cases:,} cases, {laws[law]}. {describe()}, {seconds:,.0f} s. What each way is:",
-        (__doc__ or "").split("Four ways:\n\n")[1].strip(),
+        f"{seeds} synthetic registers of {cases:,} cases. What changes: {CHANGES[change][0]}. {describe()}, {seconds:,.0f} s. What each way is:",
+        (__doc__ or "").split("The ways:\n\n")[1].strip(),
         "Months after the change until the mean expected share past week 52 stays within so many percentage points of the truth:",
         grid(["way", *(f"{limit * 100:.0f} points" for limit in limits)], rows),
-        f"![expected minus true share past week 52]({name}.svg)",
+        f"![expected minus true share past week 52](adaptation_{change}.svg)",
         "Expected minus true share past week 52, all landmarks of the eight weeks after each look, by months since the change:",
         grid(["month", "true share", *WAYS], curve_rows),
     ]
@@ -196,15 +226,13 @@ def draw(mean: pd.DataFrame, path: Path) -> None:
 
     with plt.rc_context({"svg.hashsalt": "adaptation", "svg.fonttype": "none"}):
         figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
-        styles = {CENSORED: ("C0", "-"), CENSORED_ALL: ("C0", ":"), MATURED: ("C3", "-"), MATURED_USUAL: ("C3", ":")}
-        for way, (colour, line) in styles.items():
+        for way, how in WAYS.items():
             own = mean[mean["way"] == way]
-            axes.plot(
-                own["month"], 100 * own["error"], color=colour, linestyle=line, marker="o", markersize=3, label=way
-            )
+            points = own["month"], 100 * own["error"]
+            axes.plot(*points, color=how.colour, linestyle=how.line, marker="o", markersize=3, label=way)
         axes.axhline(0, color="black", linewidth=0.8)
         axes.axvline(0, color="grey", linewidth=0.8, linestyle="--")
-        axes.set_xlabel("months since the change of law")
+        axes.set_xlabel("months since the change")
         axes.set_ylabel("expected minus true share\npast week 52, percentage points")
         axes.legend(frameon=False)
         figure.savefig(path, format="svg", metadata={"Date": None})

@@ -24,7 +24,7 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from models.columns import Columns, row_hash
-from risk.errors import BundleError, CaseDataError, TooFewCasesError, rows_named
+from risk.errors import BundleError, CaseDataError, ConfigError, TooFewCasesError, rows_named
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -100,6 +100,7 @@ class Learner(BaseEstimator):
 
     name: ClassVar[str]
     uses_boosting: ClassVar[bool] = False
+    refreshes: ClassVar[bool] = False  # whether :meth:`refresh` can move its hazard
 
     def fit(
         self,
@@ -144,6 +145,37 @@ class Learner(BaseEstimator):
         """A copy fitted on other rows with what was tuned on these (penalties, number of trees) kept: for cross-fitting."""
         copy: Self = clone(self)
         return copy.fit_rows(self.columns_, rows)
+
+    def refresh(
+        self,
+        X: pd.DataFrame,
+        y: npt.NDArray[np.void],
+        entry: npt.ArrayLike | None,
+        since: npt.ArrayLike,
+        *,
+        groups: npt.ArrayLike | None = None,
+    ) -> Self:
+        """Move the fitted hazard of every period to what a window of the newest calendar weeks shows (:mod:`models.recent`).
+
+        Parameters
+        ----------
+        X, y, entry, groups : as in :meth:`fit`; the rows learned from, or those of them watched in the window
+        since : (n,) weeks from opening at which the window starts; negative when the case opened in it
+
+        Raises
+        ------
+        ConfigError
+            The learner has no hazard to move (``refreshes`` is False).
+        CaseDataError
+            As :meth:`fit`.
+        """
+        if not self.refreshes:
+            raise ConfigError(f"learner {self.name!r} has no hazard to refresh; choose linear, hazard or stacked")
+        check_is_fitted(self)
+        rows, start = watched_since(self.columns_, X, y, entry, since, groups)
+        if len(rows):
+            self._refresh(rows, start)
+        return self
 
     def survival(self, X: pd.DataFrame, weeks: npt.ArrayLike, entry: npt.ArrayLike | None = None) -> FloatArray:
         """P(open after each of ``weeks`` | open at ``entry``).
@@ -249,6 +281,10 @@ class Learner(BaseEstimator):
     def _fit(self, rows: Rows) -> None:
         raise NotImplementedError
 
+    def _refresh(self, rows: Rows, since: FloatArray) -> None:
+        """For rows watched after ``since``, (n,) weeks from opening; only where ``refreshes``."""
+        raise NotImplementedError
+
     def _survival(self, matrix: FloatArray, weeks: FloatArray, entry: FloatArray) -> FloatArray:
         raise NotImplementedError
 
@@ -309,6 +345,32 @@ def canonical_rows(
     # Without groups every row is its own person, numbered only now that the order is canonical.
     person = np.arange(len(order), dtype=np.int64) if groups is None else person[order]
     return Rows(columns.encode(X, order), closed[order], weeks[order], start[order], weight[order], person)
+
+
+def watched_since(
+    columns: Columns,
+    X: pd.DataFrame,
+    y: npt.NDArray[np.void],
+    entry: npt.ArrayLike | None,
+    since: npt.ArrayLike,
+    groups: npt.ArrayLike | None,
+) -> tuple[Rows, FloatArray]:
+    """Checked and encoded rows that were watched after ``since``, in the order given, and their ``since``.
+
+    Raises
+    ------
+    CaseDataError
+        As :meth:`Learner.fit`, or ``since`` is missing or of another length.
+    """
+    n = len(X)
+    closed, weeks = check_outcome(y, n)
+    start, window = check_entry(entry, n), np.asarray(since, dtype=np.float64)
+    if window.shape != (n,) or not np.isfinite(window).all():
+        raise CaseDataError(f"since (weeks from opening to the start of the window) must be {n} finite numbers")
+    at = np.flatnonzero(weeks > np.maximum(start, window))
+    person = at if groups is None else np.unique(np.asarray(groups)[at], return_inverse=True)[1]
+    rows = Rows(columns.encode(X, at), closed[at], weeks[at], start[at], np.ones(len(at)), person.astype(np.int64))
+    return rows, window[at]
 
 
 def check_outcome(y: npt.NDArray[np.void], n: int) -> tuple[BoolArray, FloatArray]:

@@ -42,6 +42,7 @@ from models.periods import (
     survival_at,
     watch,
 )
+from models.recent import baseline_shift
 
 CHUNK = 65536
 LARGEST = 30.0
@@ -74,6 +75,7 @@ class BoostedHazard(Learner):
 
     name: ClassVar[str] = "hazard"
     uses_boosting: ClassVar[bool] = True
+    refreshes: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -129,6 +131,10 @@ class BoostedHazard(Learner):
         copy.fit_rows(self.columns_, rows)
         copy.offset_, copy.slope_, copy.level_ = copy.offset_ + self.level_, self.slope_, self.level_
         return copy
+
+    def _refresh(self, rows: Rows, since: FloatArray) -> None:
+        eta = self.log_hazards(rows.matrix, rows.entry, float(self.periods_.edges[-1]))
+        self.offset_ = self.offset_ + baseline_shift(rows, eta, self.periods_, since)
 
     def _params(self) -> dict[str, Any]:
         return {

@@ -31,6 +31,7 @@ from models.periods import (
     survival_at,
     watch,
 )
+from models.recent import baseline_shift
 
 CHUNK = 16384
 LARGEST = 30.0  # of a log hazard; keeps a wild row finite
@@ -58,6 +59,7 @@ class LinearHazard(Learner):
     """
 
     name: ClassVar[str] = "linear"
+    refreshes: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -99,6 +101,13 @@ class LinearHazard(Learner):
         copy.theta_ = fit_choice(rows, seen, self.design_, self.age_, self.periods_, self.choice_, self.theta_)
         copy._unpack()
         return copy
+
+    def _refresh(self, rows: Rows, since: FloatArray) -> None:
+        eta = self.log_hazards(rows.matrix, rows.entry, np.inf)
+        theta = self.theta_.copy()
+        theta[: self.periods_.count] += baseline_shift(rows, eta, self.periods_, since)
+        self.theta_ = theta
+        self._unpack()
 
     def _unpack(self) -> None:
         """Coefficients by role, from ``theta_``."""

@@ -45,6 +45,7 @@ class Stacked(Learner):
 
     name: ClassVar[str] = "stacked"
     uses_boosting: ClassVar[bool] = True
+    refreshes: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -86,6 +87,11 @@ class Stacked(Learner):
         weight = weight * len(np.unique(rows.group)) / len(rows)
         where = np.concatenate(closed_in), np.concatenate(seen_to)
         self.weights_ = self._weigh(np.concatenate(odds, axis=1), *where, weight)
+
+    def _refresh(self, rows: Rows, since: FloatArray) -> None:
+        for member in self.members_:
+            if member.refreshes:
+                member._refresh(rows, since)
 
     def _member(self, name: str) -> Learner:
         known = catalogue.learner_class(name)._get_param_names()

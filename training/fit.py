@@ -21,6 +21,7 @@ from risk import features, schema
 from risk.errors import TooFewCasesError
 from risk.outcomes import OutcomeDefinition
 from risk.register import Register
+from risk.weeks import DAYS_PER_WEEK
 from training.landmarks import REGISTRATION, LandmarkRows, landmark_rows, training_rows, week_before
 from training.plan import Plan
 
@@ -97,6 +98,9 @@ def fit(name: str, material: Material, plan: Plan) -> Bundle:
     learner = make(name, plan).fit(X, rows.y, rows.entry, groups=rows.snapshot.person)
     # Rules and naive ways are shown as people use them, without the mending.
     calibrator = calibrate(learner, material, plan) if catalogue.can_be_champion(name) else None
+    if plan.recent.weeks and learner.refreshes:
+        # After calibrating: cohorts followed to the horizon tell of the months before the window.
+        refresh(learner, rows, X, plan.recent.weeks)
     return Bundle(learner, calibrator, meta=meta(name, material, plan))
 
 
@@ -109,6 +113,13 @@ def make(name: str, plan: Plan) -> Learner:
         "random_state": plan.seed,
     }
     return catalogue.make(name, **{k: v for k, v in given.items() if k in known} | plan.learners.params.get(name, {}))
+
+
+def refresh(learner: Learner, rows: LandmarkRows, X: pd.DataFrame, weeks: float) -> None:
+    """Set the level of a fitted hazard by the closings of the ``weeks`` before the rows' cut date."""
+    window = np.datetime64(week_before(rows.cut_on, weeks), "D")
+    since = (window - rows.started_on).astype(np.float64) / DAYS_PER_WEEK
+    learner.refresh(X, rows.y, rows.entry, since, groups=rows.snapshot.person)
 
 
 def calibrate(learner: Learner, material: Material, plan: Plan) -> Calibrator:

@@ -62,6 +62,12 @@ class Calibration(_Checked):
     least_each: int = Field(default=30, ge=5)
 
 
+class Recent(_Checked):
+    """The newest calendar weeks that set the level of the hazard (:mod:`models.recent`); the whole history when None."""
+
+    weeks: int | None = Field(default=None, ge=4, le=520)
+
+
 class BacktestPlan(_Checked):
     """Retraining as it would have happened, and the weeks it is judged on."""
 
@@ -123,6 +129,7 @@ class Plan(_Checked):
     features: Features = Features()
     learners: Learners = Learners()
     calibration: Calibration = Calibration()
+    recent: Recent = Recent()
     backtest: BacktestPlan = BacktestPlan()
     capacity: Capacity = Capacity()
     gates: Gates = Gates()

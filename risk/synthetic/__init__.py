@@ -43,7 +43,7 @@ def synthesise(
     law : str, optional
         ``cap``, ``reassessment`` or ``none``; default: the law in force on the extract date.
     switch_on : date, optional
-        Scenario ``regime`` only: the day the law changes.
+        Scenarios ``regime`` and ``drift``: the day of the change.
 
     Returns
     -------

@@ -58,8 +58,8 @@ def make_world(
 ) -> World:
     """The world of a scenario.
 
-    ``plain`` keeps one law throughout: the one in force on the extract date, or ``law``. ``drift`` changes mix and pace in
-    the last 18 months. ``regime`` imitates the reform of 2014, moved to ``switch_on`` (default: 18 months before the
+    ``plain`` keeps one law throughout: the one in force on the extract date, or ``law``. ``drift`` changes mix and pace from
+    ``switch_on`` on (default: in the last 18 months). ``regime`` imitates the reform of 2014, moved to ``switch_on`` (default: 18 months before the
     extract): a cap at week 52 before, the reassessment after; with ``law="reassessment"`` it imitates 2027 instead,
     the reassessment before and no such exits after.
 
@@ -74,16 +74,18 @@ def make_world(
         raise ConfigError(f"there is no law {law!r}; choose cap, reassessment or none")
     if not 0.5 <= years <= 30:
         raise ConfigError(f"years must lie between 0.5 and 30, not {years:g}")
-    if switch_on is not None and scenario != "regime":
-        raise ConfigError("switch_on belongs to the scenario regime; choose that scenario or leave the date out")
+    if switch_on is not None and scenario == "plain":
+        raise ConfigError(
+            "switch_on belongs to the scenarios regime and drift; choose one of them or leave the date out"
+        )
     extract_day = (extract_on - EPOCH).days
-    recent = extract_day - round(fx.DRIFT_MONTHS * 30.4375)
+    recent = extract_day - round(fx.DRIFT_MONTHS * 30.4375) if switch_on is None else (switch_on - EPOCH).days
     before: Law = law or ("cap" if scenario == "regime" else law_of(extract_on))
     after = before
     switch_day = NEVER
     if scenario == "regime":
         after = "reassessment" if before == "cap" else "none"
-        switch_day = recent if switch_on is None else (switch_on - EPOCH).days
+        switch_day = recent
     return World(
         extract_day=extract_day,
         start_day=extract_day - round(years * 365.25),

@@ -1,4 +1,4 @@
-"""The curve after a change of law: small registers, and the arithmetic of when a way has settled."""
+"""The curve after a change: small registers, and the arithmetic of when a way has settled."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def test_the_smoke_run_draws_the_curve_and_says_the_months(tmp_path: Path) -> No
     arguments = ["--cases", "600", "--seeds", "1", "--until", "6", "--every", "6", "--out", str(tmp_path)]
     done = CliRunner().invoke(adaptation.main, arguments)
     assert done.exit_code == 0, done.output
-    page = (tmp_path / "adaptation.md").read_text("utf-8")
+    page = (tmp_path / "adaptation_pace.md").read_text("utf-8")
     assert all(f"| {way} |" in page for way in adaptation.WAYS)
     assert "| +6 |" in page
-    picture = (tmp_path / "adaptation.svg").read_text("utf-8")
-    assert "months since the change of law" in picture
-    assert adaptation.MATURED in picture
+    picture = (tmp_path / "adaptation_pace.svg").read_text("utf-8")
+    assert "months since the change" in picture
+    assert all(way in picture for way in adaptation.WAYS)
 
 
 def test_a_look_learns_from_what_was_known_and_asks_about_what_follows() -> None:
@@ -43,6 +43,8 @@ def test_a_look_learns_from_what_was_known_and_asks_about_what_follows() -> None
     age = (np.datetime64(day) - cohort.started_on).astype(int)
     assert age.min() > 364  # followed past week 52
     assert age.max() <= 728
+    half = adaptation.newest_cohorts(look.learned, day, adaptation.HALF)
+    assert (np.datetime64(day) - half.started_on).astype(int).max() <= 364 + 182
     year = adaptation.newest_year(look.learned, day)
     assert (np.datetime64(day) - year.snapshot.as_of).astype(int).max() <= 364
 

@@ -193,13 +193,24 @@ def test_a_case_that_meets_the_reassessment_ends_in_a_course_only_while_that_law
         ({"seed": -1}, "seed"),
         ({"scenario": "chaos"}, "choose plain, drift or regime"),
         ({"years": 0.1}, "years"),
-        ({"switch_on": date(2025, 1, 1)}, "scenario regime"),
+        ({"switch_on": date(2025, 1, 1)}, "scenarios regime and drift"),
         ({"law": "gravity"}, "cap, reassessment or none"),
     ],
 )
 def test_what_cannot_be_made_is_refused_in_words(wrong: dict[str, object], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         synthesise(**({"n_cases": 10, "seed": 1} | wrong))  # type: ignore[arg-type]
+
+
+def test_the_day_of_the_drift_can_be_chosen() -> None:
+    day = date(2023, 1, 1)
+    plain, _ = synthesise(4_000, 4)
+    drifting, _ = synthesise(4_000, 4, scenario="drift", switch_on=day)
+    unemployed = [r.cases["employment_status"] == "unemployed" for r in (plain, drifting)]
+    after = [r.cases["opened_on"] >= pd.Timestamp(day) for r in (plain, drifting)]
+    shares = [(u[a].mean(), u[~a].mean()) for u, a in zip(unemployed, after, strict=True)]
+    assert shares[1][0] > shares[0][0] + 0.03
+    assert abs(shares[1][1] - shares[0][1]) < 0.02
 
 
 def test_the_switch_of_the_regime_can_be_chosen() -> None:
