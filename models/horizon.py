@@ -65,12 +65,11 @@ class Shape:
     changing: float
     centre: float
 
-    def share(self, cumulative: FloatArray, week: float, entry: FloatArray, horizon: float) -> FloatArray:
-        """``r``: cumulative hazard from entry to ``week`` over that to the horizon, (n,)."""
-        hazard = self._hazard(cumulative)
-        upto = (self.periods.exposure(entry, np.full(len(entry), week)) * hazard).sum(axis=1)
-        whole = (self.periods.exposure(entry, np.full(len(entry), horizon)) * hazard).sum(axis=1)
-        return upto / np.maximum(whole, 1e-300)
+    def shares(self, cumulative: FloatArray, weeks: FloatArray, entry: FloatArray, horizon: float) -> FloatArray:
+        """``r``: cumulative hazard from entry to each of ``weeks`` over that to the horizon, (n, k)."""
+        hazard, n = self._hazard(cumulative), len(entry)
+        upto = [(self.periods.exposure(entry, np.full(n, w)) * hazard).sum(axis=1) for w in (*weeks, horizon)]
+        return np.column_stack(upto[:-1]) / np.maximum(upto[-1], 1e-300)[:, None]
 
     def beyond(self, week: float, entry: FloatArray) -> FloatArray:
         """Cumulative hazard of the average case from an entry at or after the horizon, (n,)."""
@@ -132,7 +131,7 @@ class HorizonLearner(Learner):
                 f"no case with a known outcome closed by week {self.horizon:g}: nothing can be learned; "
                 "extend the period or the cut date"
             )
-        self.offset_weeks_, self.offset_log_open_ = product_limit(rows)
+        self._keep_offset(*product_limit(rows))
         params = self._params(rows.matrix.shape[1])
         offset = self._offset(rows.entry)
         table = Repeated(rows.matrix, np.arange(len(rows)), rows.entry[:, None])
@@ -165,13 +164,18 @@ class HorizonLearner(Learner):
             "num_threads": self.n_jobs,
         } | self._tree_params(n_features)
 
+    def _keep_offset(self, weeks: FloatArray, log_open: FloatArray) -> None:
+        """Log-odds of passing the horizon by age alone: a step function of age, worked out once."""
+        self.offset_weeks_, self.offset_log_open_ = weeks, log_open
+        curve = np.concatenate([[0.0], log_open])
+        at = np.searchsorted(weeks, [self.horizon], side="right")
+        whole = np.clip(curve[at] - curve, -LARGEST_OFFSET, -np.exp(-LARGEST_OFFSET))
+        self._offset_steps = logit(np.exp(whole))
+
     def _offset(self, entry: FloatArray) -> FloatArray:
         """Log-odds of passing the horizon by age alone, (n,)."""
-        curve = np.concatenate([[0.0], self.offset_log_open_])
-        at = np.searchsorted(self.offset_weeks_, [self.horizon], side="right")
-        start = np.searchsorted(self.offset_weeks_, entry, side="right")
-        log_open = np.clip(curve[at] - curve[start], -LARGEST_OFFSET, -np.exp(-LARGEST_OFFSET))
-        return logit(np.exp(log_open))
+        found: FloatArray = self._offset_steps[self.offset_weeks_.searchsorted(entry, side="right")]
+        return found
 
     def _trees(self, matrix: FloatArray, entry: FloatArray) -> FloatArray:
         """Sum of trees, drawn in, (n,)."""
@@ -192,7 +196,9 @@ class HorizonLearner(Learner):
             before = score
         else:
             cumulative = _cumulative(score)
-            before = log_odds_open(cumulative * self.shape_.share(cumulative, week, entry, self.horizon))
+            before = log_odds_open(
+                cumulative * self.shape_.shares(cumulative, np.array([week]), entry, self.horizon)[:, 0]
+            )
         late = entry >= self.horizon
         if not late.any():
             return before
@@ -200,15 +206,15 @@ class HorizonLearner(Learner):
 
     def _survival(self, matrix: FloatArray, weeks: FloatArray, entry: FloatArray) -> FloatArray:
         cumulative = _cumulative(self._score(self._trees(matrix, entry), entry))
-        late = entry >= self.horizon
-        out = np.empty((len(matrix), len(weeks)))
-        for j, week in enumerate(weeks):
-            whole = cumulative if week == self.horizon else self._part(cumulative, week, entry)
-            out[:, j] = np.exp(-np.where(late, self.shape_.beyond(week, entry), whole) if late.any() else -whole)
+        late, inner = entry >= self.horizon, weeks != self.horizon
+        whole = np.repeat(cumulative[:, None], len(weeks), axis=1)
+        if inner.any():
+            whole[:, inner] *= self.shape_.shares(cumulative, weeks[inner], entry, self.horizon)
+        if late.any():
+            beyond = np.column_stack([self.shape_.beyond(week, entry) for week in weeks])
+            whole = np.where(late[:, None], beyond, whole)
+        out: FloatArray = np.exp(-whole)
         return out
-
-    def _part(self, cumulative: FloatArray, week: float, entry: FloatArray) -> FloatArray:
-        return cumulative * self.shape_.share(cumulative, week, entry, self.horizon)
 
     def _contributions(self, matrix: FloatArray, week: float, entry: FloatArray) -> tuple[FloatArray, FloatArray]:
         parts, trees = self._tree_parts(matrix, entry)
@@ -248,8 +254,9 @@ class HorizonLearner(Learner):
         self.booster_ = from_text(files["trees.txt"])
 
     def _restore_curve(self, state: dict[str, Any]) -> None:
-        self.offset_weeks_ = np.array(state["offset_weeks"], dtype=np.float64)
-        self.offset_log_open_ = np.array(state["offset_log_open"], dtype=np.float64)
+        self._keep_offset(
+            np.array(state["offset_weeks"], dtype=np.float64), np.array(state["offset_log_open"], dtype=np.float64)
+        )
         self.level_ = float(state["level"])
         self.slope_ = float(state["slope"])
         self.n_trees_ = int(state["n_trees"])

@@ -54,7 +54,7 @@ class Tables:
         object.__setattr__(self, "_lookups", tuple(Lookup.of(c) for c in self.cuts))
         # For a few rows one padded comparison beats a search per feature.
         width = max((len(c) for c in self.cuts), default=0)
-        padded = np.full((len(self.cuts), width), np.inf)
+        padded = np.full((len(self.cuts), width + 1), np.inf)
         for j, cuts in enumerate(self.cuts):
             padded[j, : len(cuts)] = cuts
         sizes = np.array([v.size for v in self.values], dtype=np.int64)
@@ -71,7 +71,8 @@ class Tables:
         return take_parts(self._lookups, self.values, matrix, age), self.base[age]
 
     def _few(self, matrix: FloatArray, age: IntArray) -> FloatArray:
-        at = (matrix[:, :, None] > self._padded).sum(axis=2)
+        # The first cut that is not below: cuts rise, and the last of every row is infinite.
+        at = (matrix[:, :, None] > self._padded).argmin(axis=2)
         at = np.where(np.isnan(matrix), self._bins - 1, at)
         found: FloatArray = self._flat[self._first + age[:, None] * self._bins + at]
         return found
