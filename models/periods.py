@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -37,12 +38,12 @@ class Periods:
     def count(self) -> int:
         return len(self.edges) - 1
 
-    @property
+    @cached_property
     def widths(self) -> FloatArray:
         """(K,) weeks."""
         return np.diff(self.edges)
 
-    @property
+    @cached_property
     def log_middle(self) -> FloatArray:
         """(K,) logarithm of each period's middle, centred and scaled to about -1..1: the clock of slow changes."""
         middle = np.log((self.edges[1:] + self.edges[:-1]) / 2)
@@ -57,10 +58,13 @@ class Periods:
         >>> Periods(np.array([0.0, 4.0, 8.0])).exposure(np.array([2.0]), np.array([12.0]))
         array([[0.5, 2. ]])
         """
-        low, high = self.edges[:-1], self.edges[1:].copy()
-        high[-1] = np.inf
-        inside = np.minimum(stop[:, None], high) - np.maximum(start[:, None], low)
+        inside = np.minimum(stop[:, None], self._ends) - np.maximum(start[:, None], self.edges[:-1])
         return np.maximum(inside, 0.0) / self.widths
+
+    @cached_property
+    def _ends(self) -> FloatArray:
+        """(K,) the last weeks; the last period has none."""
+        return np.append(self.edges[1:-1], np.inf)
 
     def index(self, weeks: FloatArray) -> IntArray:
         """The period in which a week falls, (n,); an edge belongs to the period that it ends.
