@@ -5,6 +5,7 @@ Contributions are additive on the log-odds of the score and stay with the data s
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 from functools import cache
@@ -12,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from risk import features
+from risk import features, schema
 from risk.features.feature import Feature
 from risk.scoring import ScoringModel, chosen_rows, contributions_of, entry_weeks, outcome_of
 from risk.snapshot import Recorded, Snapshot, snapshot_rows, take_snapshot
@@ -83,29 +84,37 @@ def explain_rows(
     if len(here) < len(snapshot):
         built = built.rows(model.meta["features"], here)
     names, parts = contributions_of(model, built, float(outcome.horizon_weeks), entry[here])
-    shown, places = _tellable(tuple(names))
+    shown, places, facts, n_doubles = _tellable(tuple(names))
     weight = parts[:, places]
-    order = np.argsort(-np.abs(weight), axis=1, kind="stable")
+    order = np.argsort(-np.abs(weight), axis=1, kind="stable")[:, : n + n_doubles]
     heavy = np.take_along_axis(weight, order, axis=1).tolist()
-    values = built.table([feature.name for feature in shown]).tolist()
-    days = {name: known_on.tolist() for name, known_on in snapshot.known_on.items()}
-    for i, row in enumerate(here.tolist()):
+    values = np.take_along_axis(built.table([feature.name for feature in shown]), order, axis=1).tolist()
+    for i, (row, first) in enumerate(zip(here.tolist(), order.tolist(), strict=True)):
         told: list[str] = []
-        for j, w in zip(order[i].tolist(), heavy[i], strict=True):
+        for j, w, value in zip(first, heavy[i], values[i], strict=True):
             if abs(w) < LEAST_CONTRIBUTION or len(told) == n:
                 break
-            feature = shown[j]
-            da, en = feature.text_of(values[i][j])
+            da, en = shown[j].text_of(value)
             if da not in told:  # two features of one fact say it once
                 told.append(da)
-                known_on = max((d[row] for s in feature.sources if (d := days.get(s)) and d[row]), default=None)
-                out[row].append(Reason(feature.name, "up" if w > 0 else "down", da, en, known_on))
+                known_on = _latest(snapshot, facts[j], row) if facts[j] else None
+                out[row].append(Reason(shown[j].name, "up" if w > 0 else "down", da, en, known_on))
     return out
 
 
+def _latest(snapshot: Snapshot, facts: Sequence[str], row: int) -> date | None:
+    """The last day on which one of the facts was recorded."""
+    return max((day for name in facts if (day := snapshot.known_on[name][row].item()) is not None), default=None)
+
+
 @cache
-def _tellable(names: tuple[str, ...]) -> tuple[list[Feature], list[int]]:
-    """The features that may be given as reasons, and where they stand among ``names``."""
-    known = features.catalogue()
+def _tellable(names: tuple[str, ...]) -> tuple[list[Feature], list[int], list[tuple[str, ...]], int]:
+    """The features that may be given as reasons, where they stand among ``names``, the facts each speaks of, and how
+    many of them can say what another one says too."""
+    known, recorded = features.catalogue(), schema.fact_attributes()
     places = [j for j, name in enumerate(names) if known[name].is_tellable]
-    return [known[names[j]] for j in places], places
+    shown = [known[names[j]] for j in places]
+    facts = [tuple(s for s in feature.sources if s in recorded) for feature in shown]
+    sayings = Counter(da for f in shown for da in {f.missing[0], f.sentence[0], *(da for da, _ in f.texts)})
+    n_doubles = sum(times - 1 for times in sayings.values())
+    return shown, places, facts, n_doubles

@@ -161,11 +161,10 @@ def score_columns(snapshot: Snapshot, model: ScoringModel, built: features.Built
     outcome = outcome_of(model)
     entry = entry_weeks(snapshot, outcome)
     names = model.meta["features"]
-    missing = _missing_required(built, model.meta.get("required", []))
+    past, missing = entry >= outcome.horizon_weeks, _missing_required(built, model.meta.get("required", []))
     # Who has objected to being scored (GDPR article 21) gets no score anywhere, whatever is known of the case.
     missing[snapshot.columns[OBJECTION] == 1.0] = OBJECTION
-    past = entry >= outcome.horizon_weeks
-    status = np.where(past, "past_horizon", np.where(missing != "", "abstained", "scored"))
+    status = np.where(past, "past_horizon", np.where(missing != "", "abstained", "scored")).astype(object)
     weeks = np.array(outcome.horizons_weeks, dtype=np.float64)
     scored = np.flatnonzero(status == "scored")
     if len(scored) == len(snapshot) > 0:
@@ -182,7 +181,7 @@ def score_columns(snapshot: Snapshot, model: ScoringModel, built: features.Built
         "opened_on": snapshot.opened_on,
         "registered_on": snapshot.registered_on,
         "age_weeks": entry,
-        "status": status.astype(object),
+        "status": status,
         "abstain_reason": np.where(status == "abstained", missing, "").astype(object),
         **{f"p_exceed_{int(w)}w": p[:, j] for j, w in enumerate(weeks)},
         "base_rate": np.where(past, np.nan, np.interp(entry, rate["ages"], rate["p"])),

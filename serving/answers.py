@@ -180,14 +180,17 @@ def _scored(rows: Sequence[Row], model: InService, n_reasons: int) -> list[Outco
     columns = zip(*(scores[name].tolist() for name in names), strict=True)
     ids, outcomes = secrets.token_hex(16 * len(rows)), []
     for i, (row, curve, (p, status, why, age, rate)) in enumerate(zip(rows, curves, columns, strict=True)):
-        score_id, warnings = ids[32 * i : 32 * i + 32], notes_of_model(model, row.as_of) + notes(row.notes)
-        written = {"score_id": score_id, "status": status, "age": age, "base_rate": rate}
+        score_id, warnings = ids[32 * i : 32 * i + 32], notes_of_model(model, row.as_of)
+        if row.notes or i in outside:
+            told = notes(row.notes) + (outside.get(i, []) if status == "scored" else [])
+            warnings = ",".join([warnings, *told] if warnings else told)
+        head = (row.place, row.case_id, row.as_of, score_id, status)
         if status == "scored":
-            up, down = both_ways(reasons[i])
-            written |= {"p": p, "curve": said.curve(curve), "up": up, "down": down, "unknown": unknown[i]}
-            warnings += outside.get(i, [])
-        elif status == "abstained":
-            written["abstained"] = abstention(why)
-        text = said.outcome(row.place, row.case_id, row.as_of, warnings=",".join(warnings), **written)
+            text = said.outcome(
+                *head, p, "null", "null", said.curve(curve), rate, age, *both_ways(reasons[i]), unknown[i], warnings
+            )
+        else:
+            abstained = abstention(why) if status == "abstained" else "null"
+            text = said.outcome(*head, base_rate=rate, age=age, warnings=warnings, abstained=abstained)
         outcomes.append(Outcome(row, score_id, status, text))
     return outcomes

@@ -31,7 +31,7 @@ DANISH, ENGLISH = Speaker("da"), Speaker("en")
 _OUTCOME = (
     '{"row":%d,"case_id":%s,"score_id":%s,"status":"%s","p_exceed_52w":%s,"interval":%s,"band":%s,"words":%s,"curve":[%s],'
     '"base_rate":%s,"age_weeks":%s,"reasons":{"up":[%s],"down":[%s]},"unknown_facts":%s,"warnings":[%s],"abstained":%s,'
-    '"errors":%s,"as_of":"%s",'
+    '"errors":%s,"as_of":"%s",%s'
 )
 
 
@@ -87,20 +87,16 @@ class Wording:
         return self._curve % tuple("null" if math.isnan(p) else repr(p) for p in chances)
 
     def outcome(
-        self, row: int, case_id: str | None, as_of: date, *, score_id: str | None = None, status: str = "rejected",
-        p: float = math.nan, interval: str = "null", band: str | None = None, curve: str = "", base_rate: float = math.nan,
+        self, row: int, case_id: str | None, as_of: date, score_id: str | None = None, status: str = "rejected",
+        p: float = math.nan, interval: str = "null", band: str = "null", curve: str = "", base_rate: float = math.nan,
         age: float = math.nan, up: str = "", down: str = "", unknown: str = "[]", warnings: str = "",
         abstained: str = "null", errors: str = "[]",
     ) -> str:  # fmt: skip
         """One outcome; what is not given stands as for a case that was rejected."""
-        return (
-            _OUTCOME
-            % (
-                row, "null" if case_id is None else f'"{case_id}"', "null" if score_id is None else f'"{score_id}"', status,
-                number(p), interval, "null" if band is None else f'"{band}"', words(p), curve, number(base_rate), number(age),
-                up, down, unknown, warnings, abstained, errors, as_of,
-            )
-            + self._ending
+        return _OUTCOME % (
+            row, "null" if case_id is None else f'"{case_id}"', "null" if score_id is None else f'"{score_id}"', status,
+            number(p), interval, band, words(p), curve, number(base_rate), number(age), up, down, unknown, warnings,
+            abstained, errors, as_of, self._ending,
         )  # fmt: skip
 
 
@@ -184,9 +180,9 @@ def _outside_note(name: str) -> Note:
 
 
 @lru_cache(maxsize=64)
-def notes_of_model(model: InService, as_of: date) -> list[str]:
+def notes_of_model(model: InService, as_of: date) -> str:
     """:func:`model_notes`, written."""
-    return notes(model_notes(model, as_of))
+    return ",".join(notes(model_notes(model, as_of)))
 
 
 def model_notes(model: InService, as_of: date) -> list[Note]:

@@ -79,16 +79,22 @@ def build_features(snapshot: Snapshot, names: Sequence[str]) -> Built:
     ConfigError
         When a name is not in the catalogue.
     """
+    chosen, otherwise = _chosen(tuple(names))
+    matrix = np.empty((len(chosen), len(snapshot)))
+    for i, feature in enumerate(chosen):
+        matrix[i] = feature.compute(snapshot)
+    np.copyto(matrix, otherwise, where=np.isnan(matrix))
+    return Built(names, matrix)
+
+
+@cache
+def _chosen(names: tuple[str, ...]) -> tuple[list[Feature], Floats]:
+    """The named features, and what stands where each knows nothing, (p, 1)."""
     known = catalogue()
     strange = [n for n in names if n not in known]
     if strange:
         raise ConfigError(f"feature {strange[0]!r} is not in the catalogue; the model was made by another version")
-    matrix, otherwise = np.empty((len(names), len(snapshot))), np.empty((len(names), 1))
-    for i, name in enumerate(names):
-        feature = known[name]
-        matrix[i], otherwise[i] = feature.compute(snapshot), feature.otherwise
-    np.copyto(matrix, otherwise, where=np.isnan(matrix))
-    return Built(names, matrix)
+    return [known[n] for n in names], np.array([[known[n].otherwise] for n in names]).reshape(-1, 1)
 
 
 def feature_frame(columns: dict[str, np.ndarray]) -> pd.DataFrame:
