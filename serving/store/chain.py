@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from json.encoder import encode_basestring_ascii as quoted
 
 GENESIS = "0" * 64
 
@@ -36,8 +36,8 @@ class Link:
 
 
 def link_hash(seq: int, prev_hash: str, link: Link) -> str:
-    fields = [
-        seq,
+    """SHA-256 of the row's fields as a JSON array without blanks, in ASCII, in this order."""
+    fields = (
         prev_hash,
         link.kind,
         link.score_id,
@@ -51,8 +51,8 @@ def link_hash(seq: int, prev_hash: str, link: Link) -> str:
         link.input_hash,
         link.output_hash,
         link.detail,
-    ]
-    return hashlib.sha256(json.dumps(fields, separators=(",", ":")).encode()).hexdigest()
+    )
+    return hashlib.sha256(f"[{seq},{','.join(map(quoted, fields))}]".encode()).hexdigest()
 
 
 def payload_hashes(salt: str, case_id: str, given: str, told: str) -> tuple[str, str]:

@@ -7,8 +7,10 @@ import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, CursorResult, Dialect, Executable, bindparam, delete, insert, select, update
 
 from risk.errors import StoreError
 from serving.store.chain import GENESIS, Link, is_sealed, link_hash, payload_hashes, seal
@@ -150,14 +152,29 @@ def append(connection: Connection, submissions: Sequence[Submission], seals: Sea
         told.append(Written())
     for statement, rows in ((_INSERT_LEDGER, links), (_INSERT_PAYLOAD, payloads), (_INSERT_REPEAT, repeats)):
         if rows:
-            connection.execute(statement, rows)
+            _execute(connection, statement, rows)
     if links:
-        connection.execute(_MOVE_HEAD, {"to_n": n, "to_hash": last, "to_seal": seal(seals.key, n, last)})
+        _execute(connection, _MOVE_HEAD, [{"to_n": n, "to_hash": last, "to_seal": seal(seals.key, n, last)}])
     return told
 
 
+def _execute(connection: Connection, statement: Executable, rows: Sequence[dict[str, Any]] = ()) -> CursorResult[Any]:
+    """Run a statement whose text is made once per database: at every score, making it would cost more than running it."""
+    text, order = _as_text(statement, connection.dialect)
+    if not rows:
+        return connection.exec_driver_sql(text)
+    given: Any = [tuple(row[name] for name in order) for row in rows] if order is not None else list(rows)
+    return connection.exec_driver_sql(text, given)
+
+
+@lru_cache(maxsize=16)
+def _as_text(statement: Executable, dialect: Dialect) -> tuple[str, tuple[str, ...] | None]:
+    compiled: Any = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
+    return str(compiled), tuple(compiled.positiontup) if compiled.positional else None
+
+
 def _head(connection: Connection, seals: Seals) -> tuple[int, str]:
-    row = connection.execute(_HEAD).one_or_none()
+    row = _execute(connection, _HEAD).one_or_none()
     if row is None:
         raise StoreError("the ledger has no end row; run 'risk ledger verify'")
     if not is_sealed(seals.known, row.n, row.hash, row.seal):
