@@ -10,7 +10,18 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Dialect, Executable, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    Dialect,
+    Executable,
+    bindparam,
+    delete,
+    insert,
+    literal_column,
+    select,
+    update,
+)
 
 from risk.errors import StoreError
 from serving.store.chain import GENESIS, Link, is_sealed, link_hash, payload_hashes, seal
@@ -114,7 +125,7 @@ _INSERT_LEDGER, _INSERT_PAYLOAD, _INSERT_REPEAT = insert(ledger), insert(ledger_
 _HEAD = select(ledger_head.c.n, ledger_head.c.hash, ledger_head.c.seal).with_for_update()
 _MOVE_HEAD = (
     update(ledger_head)
-    .where(ledger_head.c.id == 1)
+    .where(ledger_head.c.id == literal_column("1"))
     .values(n=bindparam("to_n"), hash=bindparam("to_hash"), seal=bindparam("to_seal"))
 )
 
