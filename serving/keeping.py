@@ -163,6 +163,7 @@ def _cases(rows: pd.DataFrame, lists: Lists, insight: Insight) -> list[ListedCas
         registered_on=registered.loc[ids].to_numpy(),
         contacted_on=contacted.loc[ids].to_numpy(),
         p=rows[work.p_name],
+        rank=rows["rank"].astype(object).where(rows["rank"].notna(), None).map(int, na_action="ignore"),
     )
     named = [c for c in told.columns if c in ListedCase.__dataclass_fields__]
     more = [c for c in rows.columns if c not in _NAMED and c != work.p_name and c not in named]

@@ -199,7 +199,7 @@ def packed(case: ListedCase) -> bytes:
 
 def unpacked(case_id: str, person_key: str, body: bytes) -> ListedCase:
     """The case back from :func:`packed`."""
-    kept: dict[str, Any] = json.loads(zlib.decompress(body))
+    kept: dict[str, Any] = json.loads(zlib.decompress(body).decode())
     for name in _DAYS:
         if name in kept:
             kept[name] = date.fromisoformat(kept[name])
