@@ -186,6 +186,18 @@ def read_list(
         return StoredList(head, [unpacked(*row) for row in found.all()])
 
 
+def mark_of(store: Store, office: str, team: str, week: str | None = None) -> tuple[int, int] | None:
+    """What tells the list :func:`read_list` would read from any other state of it: its number, and how many of its cases
+    are still there. Found without reading them; None when there is no list.
+    """
+    with store.reading() as connection:
+        head = _head(connection, office, team, week, None)
+        if head is None:
+            return None
+        still = select(func.count()).select_from(worklist_case).where(worklist_case.c.list_id == head.list_id)
+        return head.list_id, int(connection.execute(still).scalar_one())
+
+
 def read_case(
     store: Store, office: str, team: str, case_id: str, week: str | None = None, revision: int | None = None
 ) -> StoredCase | None:
