@@ -75,7 +75,19 @@ def sheet_names(names: Sequence[str]) -> list[str]:
 def _formats(book: Any, speaker: Speaker) -> dict[str, Any]:
     day = "dd-mm-yyyy" if speaker.language == "da" else "yyyy-mm-dd"
     cell = {"valign": "top", "border": 1, "border_color": "#D0D5D9", "font_size": 10}
+    kinds: dict[str, dict[str, Any]] = {
+        "text": {"text_wrap": True},
+        "whole": {"num_format": "0;-0;", "align": "center"},
+        "decimal": {"num_format": "0.0", "align": "center"},
+        "share": {"num_format": "0%", "align": "center"},
+        "amount": {"num_format": "#,##0", "align": "right"},
+        "day": {"num_format": day, "align": "left"},
+    }
+    # A section begins under a heavier line: the sheet can be filtered, so it has no headings between the rows.
+    first = {"top": 2, "top_color": "#1A1F24"}
     return {
+        **{kind: book.add_format(cell | own) for kind, own in kinds.items()},
+        **{f"{kind}_first": book.add_format(cell | own | first) for kind, own in kinds.items()},
         "title": book.add_format({"bold": True, "font_size": 16}),
         "name": book.add_format({"bold": True, "font_size": 12}),
         "line": book.add_format({"text_wrap": True, "valign": "top"}),
@@ -84,12 +96,6 @@ def _formats(book: Any, speaker: Speaker) -> dict[str, Any]:
         "head": book.add_format(
             {"bold": True, "text_wrap": True, "valign": "top", "bg_color": "#E4EAEE", "border": 1, "font_size": 10}
         ),
-        "text": book.add_format({**cell, "text_wrap": True}),
-        "whole": book.add_format({**cell, "num_format": "0;-0;", "align": "center"}),
-        "decimal": book.add_format({**cell, "num_format": "0.0", "align": "right"}),
-        "share": book.add_format({**cell, "num_format": "0%", "align": "right"}),
-        "amount": book.add_format({**cell, "num_format": "#,##0", "align": "right"}),
-        "day": book.add_format({**cell, "num_format": day, "align": "left"}),
         "number": book.add_format({"align": "right", "border": 1, "border_color": "#D0D5D9"}),
         "cell": book.add_format({"border": 1, "border_color": "#D0D5D9"}),
     }
@@ -145,10 +151,12 @@ def _team_sheet(
     sheet.write_string(0, 0, f"{name} · {title(lists, speaker)}{mark}", formats["name"])
     sheet.write_string(1, 0, speaker.say("list.purpose"), formats["plain"])
     columns = _on_sheet(lists)
+    begins = (rows["section"] != rows["section"].shift()).tolist()
     for k, column in enumerate(columns):
         sheet.set_column(k, k, column.width)
         sheet.write_string(_HEADER_ROW, k, speaker.say(f"column.{column.name}", horizon=horizon), formats["head"])
-        _write_column(sheet, k, column.kind, rows[column.name].tolist(), formats[column.kind])
+        styles = [formats[f"{column.kind}_first" if is_first else column.kind] for is_first in begins]
+        _write_column(sheet, k, column.kind, rows[column.name].tolist(), styles)
     sheet.set_row(_HEADER_ROW, 2 * _LINE_POINTS + 4)
     for i, n_lines in enumerate(_lines_needed(rows, columns), start=_HEADER_ROW + 1):
         sheet.set_row(i, n_lines * _LINE_POINTS + 3)
@@ -185,9 +193,9 @@ def _team_notes(lists: Lists, team: Any, speaker: Speaker) -> list[str]:
     return [*team_lines(team, lists, speaker), *([speaker.say("left.title")] if gone else []), *gone]
 
 
-def _write_column(sheet: Any, k: int, kind: str, values: list[Any], style: Any) -> None:
+def _write_column(sheet: Any, k: int, kind: str, values: list[Any], styles: list[Any]) -> None:
     """Write one column of cells; text is always written as text, so that nothing in it can be run."""
-    for i, value in enumerate(values, start=_HEADER_ROW + 1):
+    for i, (value, style) in enumerate(zip(values, styles, strict=True), start=_HEADER_ROW + 1):
         if value is None or value is pd.NaT or value != value or value == "":
             sheet.write_blank(i, k, None, style)
         elif kind == "text":
