@@ -14,11 +14,12 @@ from starlette.exceptions import HTTPException
 from risk.errors import ConfigError, RiskError, StoreError
 from serving.language import LANGUAGES
 from serving.settings import Settings, read_settings
-from serving.start import KNOWN_TO_ALL, LEAST_SECRET, LEAST_SIGNS
+from serving.start import KNOWN_TO_ALL, LEAST_SECRET, LEAST_SIGNS, store_url
 from serving.store.accounts import set_language
 from serving.store.engine import open_store
 from serving.web import accounts, cases, lists, models, overview, signin, words
 from serving.web.guard import LANGUAGE_COOKIE, Guard, House, Refusal
+from serving.web.recent import RecentLists
 from serving.web.render import account_of, house_of, problem, stylesheet, visit_of
 from serving.web.rules import HOME, way_back
 
@@ -54,7 +55,8 @@ def create_web(settings: Settings | None = None, now: Callable[[], datetime] = n
     settings = settings or read_settings()
     key = web_key(settings)
     tries = signin.Tries(settings.sign_in_rate)
-    house = House(open_store(settings.store), key, settings, now)
+    store = open_store(store_url(settings))
+    house = House(store, key, settings, now, RecentLists(store))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

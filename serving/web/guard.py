@@ -32,6 +32,7 @@ from serving.settings import Settings
 from serving.store.accounts import Account
 from serving.store.engine import Store
 from serving.store.sessions import find_session
+from serving.web.recent import RecentLists
 from serving.web.rules import ANYONE, PAGES
 
 log = logging.getLogger("risk.web")
@@ -53,12 +54,13 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class House:
-    """What the pages stand on: the store, the secret that forms and case addresses are made with, and the clock."""
+    """What the pages stand on: the store, the lists read lately, the secret of forms and case addresses, and the clock."""
 
     store: Store
     key: bytes
     settings: Settings
     now: Callable[[], datetime]
+    lists: RecentLists
 
     @property
     def is_secure(self) -> bool:

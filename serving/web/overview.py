@@ -32,8 +32,7 @@ def office_told(store: Store, office: str, speaker: Speaker) -> dict[str, Any]:
         return {}
     year, week = teams[0].week.split("-W")
     return {
-        "office": office,
-        "caption": speaker.say("web_overview.caption", week=int(week), year=year),
+        "caption": speaker.say("web_overview.caption", office=office, week=int(week), year=year),
         "horizon": teams[0].horizon_weeks,
         "rows": [_team(t, speaker) for t in teams],
         "is_hidden": any(t.hidden or (t.override and t.override.n_judged is None) for t in teams),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from serving.store.listed import EXCLUDED, LEFT, ListedCase, StoredList
-from serving.store.worklists import read_list, teams_of
+from serving.store.worklists import teams_of
 from serving.web.guard import Refusal
 from serving.web.render import account_of, house_of
 
@@ -53,7 +53,7 @@ def list_at(request: Request, place: Place) -> StoredList | None:
     Refusal
         404 when a week was asked for that has none.
     """
-    found = read_list(house_of(request).store, place.office, place.team, place.week) if place.team else None
+    found = house_of(request).lists.read(place.office, place.team, place.week) if place.team else None
     if found is None and place.week is not None:
         raise Refusal(404, "not_found")
     return found

@@ -210,3 +210,9 @@ def browser(web: FastAPI) -> Callable[..., Browser]:
         return made
 
     return _browser
+
+
+@pytest.fixture
+def by_hand() -> Callable[..., TeamList]:
+    """Make the list of a team by hand: office, team, first case number, week (0 or 1) and cases per section."""
+    return team_list

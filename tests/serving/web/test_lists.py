@@ -10,8 +10,13 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
+from serving.store.ledger import Seals
 from serving.store.listed import ListedCase
+from serving.store.persons import erase_person
+from serving.store.worklists import save_lists
 from serving.web.choosing import PAGE_ROWS, Asked, chosen, due_state, pages, read_asked
+
+SEALS = Seals(b"a key for tests only, 32 characters")
 
 
 def shown(text: str) -> list[str]:
@@ -156,3 +161,15 @@ def test_a_team_without_a_list_is_told_so(web: FastAPI, browser: Callable) -> No
     stranger.cookies.set(house.session_cookie, token, domain="page.test")
     assert "Der er ingen liste for teamet endnu" in stranger.get("/list").text
     assert "Der er ingen lister endnu" in stranger.get("/weeks").text
+
+
+def test_a_new_revision_and_an_erased_case_show_at_once(web: FastAPI, browser: Callable, by_hand: Any) -> None:
+    karen, store = browser("karen"), web.state.house.store
+    assert "revision 1" in karen.get("/list").text
+    size = {"duty": 2, "risk": 1, "audit": 0, "closing": 0, "past_horizon": 0, "no_score": 0}
+    save_lists(store, [by_hand("Nordby", "Nord", 0, 1, size)], web.state.house.now(), "tests")
+    text = karen.get("/list").text
+    assert "revision 2" in text
+    assert shown(text) == ["SYN000000", "SYN000001", "SYN000002"]
+    erase_person(store, "person-1", "asked", "tests", web.state.house.now(), lambda: SEALS)
+    assert shown(karen.get("/list").text) == ["SYN000000", "SYN000002"]
