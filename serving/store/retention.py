@@ -103,6 +103,7 @@ def _expire(connection: Connection, keep: Retention, now: datetime, by: str, sea
     old_views = and_(audit.c.act.in_(PASSING), audit.c.at < instant(before(keep.views)))
     old_repeats = idempotency.c.at < instant(now - timedelta(hours=REPEAT_HOURS))
     return {
+        "idempotency": connection.execute(delete(idempotency).where(old_repeats)).rowcount,
         "ledger_payload": erase_scores_before(connection, seals, before(keep.scores), by, now),
         "worklist_case": erase_lists_before(connection, before(keep.lists), by, now),
         "feedback": connection.execute(delete(feedback).where(feedback.c.at < instant(before(keep.feedback)))).rowcount,
@@ -113,5 +114,4 @@ def _expire(connection: Connection, keep: Retention, now: datetime, by: str, sea
             opened_before=instant(now - timedelta(hours=keep.session_hours)),
         ),
         "sign_in_failure": forget_failures(connection, instant(before(keep.failures))),
-        "idempotency": connection.execute(delete(idempotency).where(old_repeats)).rowcount,
     }
