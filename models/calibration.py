@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
+from scipy.optimize import minimize, nnls
 from scipy.special import expit, log_expit, logit, ndtri
 
 from models import censoring
@@ -53,6 +53,9 @@ class Calibrator:
         Standard deviation, in log-odds, of what no affine map explains, from bins of the score (0 when none shows).
     n_known_ : float
         Effective number of known outcomes used.
+    spread_ : array (kinds, 2K)
+        Squared log-odds by which one case's own chance may lie off the score, by age and distance from ``center_``, as each
+        kind of evidence has it (:meth:`learn_spread`); no rows before that.
     """
 
     def __init__(self, knots: Sequence[float] = KNOTS, min_cases: int = 30) -> None:
@@ -128,6 +131,7 @@ class Calibrator:
 
     def _fit(self, x: Floats, outcome: Floats, w: Floats, start: Floats, person: npt.NDArray[np.intp]) -> None:
         self.n_known_ = float(w.sum())
+        self.spread_: Floats = np.zeros((0, 2))
         self._identity()
         if min((w * outcome).sum(), (w * (1 - outcome)).sum()) < self.min_cases:
             return
@@ -188,14 +192,38 @@ class Calibrator:
         # Neither logit nor expit promises to be monotone to the last bit.
         return np.minimum.accumulate(expit(a[:, None] + b[:, None] * logit(S)), axis=1)
 
+    def learn_spread(self, x: Floats, entry: Floats, squared: Floats) -> None:
+        """Learn how far single cases lie from the score, as a smooth function of age and score.
+
+        Parameters
+        ----------
+        x : array (n,)
+            Log-odds predicted, before calibration.
+        entry : array (n,)
+            Weeks already open.
+        squared : array (kinds, n)
+            Squared distances on the log-odds; each kind of evidence is smoothed by itself, and the largest counts.
+
+        Raises
+        ------
+        CaseDataError
+            When nothing was learned of the map: an interval then is the whole of [0, 1].
+        """
+        if self.is_identity:
+            raise CaseDataError("the map is the identity: fit it on more outcomes before learning how cases spread")
+        terms = _spread_terms(_hats(entry, self.knots_), x - self.center_)
+        # Never below zero, and a few rows that are far off must not make a wave of it: least squares with positive terms.
+        self.spread_ = np.array([nnls(terms, kind)[0] for kind in squared])
+
     def interval(
         self, p: npt.ArrayLike, entry: npt.ArrayLike | None = None, coverage: float = 0.9
     ) -> tuple[Floats, Floats]:
         """Low and high end for the calibrated probability of cases predicted ``p`` (before calibration), each (n,).
 
-        What it covers: the share that exceeds among cases of this score and age, given that an affine map per age plus
-        scattered misfit describes it (uncertainty of the map, sandwich covariance over persons, and ``misfit_``). What it
-        cannot cover: how far one case's own chance lies from that of its equals in score, which outcomes do not show.
+        Without ``spread_`` it covers the share that exceeds among cases of this score and age, given that an affine map
+        per age plus scattered misfit describes it (uncertainty of the map, sandwich covariance over persons, and
+        ``misfit_``). With ``spread_`` it is wider and is meant for the chance of one case given what was recorded of it: on
+        the made-up register, where that is known, ``benchmarks/interval_coverage.py`` says how often it holds it.
 
         Raises
         ------
@@ -211,7 +239,11 @@ class Calibrator:
         hats = _hats(start, self.knots_)
         x = logit(np.clip(p, _CLIP, 1 - _CLIP))
         Z = np.hstack([hats, hats * (x - self.center_)[:, None]])
-        half = ndtri((1 + coverage) / 2) * np.sqrt(((Z @ self.covariance_) * Z).sum(axis=1) + self.misfit_**2)
+        variance = ((Z @ self.covariance_) * Z).sum(axis=1) + self.misfit_**2
+        if len(self.spread_):
+            own = (_spread_terms(hats, x - self.center_) @ self.spread_.T).max(axis=1)
+            variance = variance + self.slope(start) ** 2 * own
+        half = ndtri((1 + coverage) / 2) * np.sqrt(variance)
         middle = self.intercept(start) + self.slope(start) * x
         certain = (p == 0) | (p == 1)  # a curve that has ended, or not begun to fall, is not a matter of calibration
         return np.where(certain, p, expit(middle - half)), np.where(certain, p, expit(middle + half))
@@ -229,6 +261,7 @@ class Calibrator:
             "covariance": self.covariance_.tolist() if learned else None,
             "misfit": self.misfit_,
             "n_known": self.n_known_,
+            "spread": self.spread_.tolist(),
         }
 
     @classmethod
@@ -250,6 +283,8 @@ class Calibrator:
             made.covariance_ = np.asarray(saved["covariance"], float) if learned else np.full((size, size), np.nan)
             made.center_, made.misfit_ = float(saved["center"]), float(saved["misfit"])
             made.n_known_ = float(saved["n_known"])
+            # A bundle saved before cases were known to spread has none.
+            made.spread_ = np.asarray(saved.get("spread", []), dtype=np.float64).reshape(-1, size)
         except (KeyError, TypeError, ValueError) as why:
             raise CaseDataError(f"saved calibration is damaged ({type(why).__name__}: {why}); fit it again") from None
         parts = [made.knots_, made.intercepts_, made.slopes_, np.array([made.center_, made.misfit_])]
@@ -257,7 +292,12 @@ class Calibrator:
             size,
             size,
         )
-        finite = all(np.isfinite(part).all() for part in parts) and (not learned or np.isfinite(made.covariance_).all())
+        parts.append(made.spread_)
+        finite = (
+            all(np.isfinite(part).all() for part in parts)
+            and (made.spread_ >= 0).all()
+            and (not learned or np.isfinite(made.covariance_).all())
+        )
         if not (fits and finite and size and (np.diff(made.knots_) > 0).all() and (made.slopes_ > 0).all()):
             raise CaseDataError(
                 "saved calibration is damaged (lengths, order of knots, or a slope not above 0); fit it again"
@@ -283,6 +323,11 @@ def _near(knots: Floats, start: Floats) -> Floats:
 def _hats(start: Floats, knots: Floats) -> Floats:
     """Linear interpolation as a matrix, (n, K): row i holds the shares of the knots in the value at ``start[i]``."""
     return np.column_stack([np.interp(start, knots, unit) for unit in np.eye(len(knots))])
+
+
+def _spread_terms(hats: Floats, off_center: Floats) -> Floats:
+    """Terms of the spread at an age: level, and growth with the squared distance from the centre, (n, 2K)."""
+    return np.hstack([hats, hats * (off_center**2)[:, None]])
 
 
 def _posterior(Z: Floats, x: Floats, outcome: Floats, w: Floats, deviation: float) -> tuple[float, Floats, Floats]:

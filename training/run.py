@@ -13,6 +13,7 @@ import pandas as pd
 
 from models import catalogue
 from models.bundle import Bundle
+from models.calibration import Calibrator
 from risk.errors import ConfigError
 from risk.register import Register
 from risk.snapshot import check_as_of
@@ -25,6 +26,7 @@ from training.gates.evidence import Evidence
 from training.landmarks import register_at
 from training.plan import Plan
 from training.results import Backtest, TrainingRun
+from training.spread import learn_spread
 
 LIBRARIES = ("risk52", "lightgbm", "numpy", "pandas", "scikit-learn", "scipy")
 
@@ -77,6 +79,8 @@ def train(
         name, why = choose(judged, plan)
         progress(f"final model: {name}", 0.8)
         bundle = fit(name, material, plan)
+        if isinstance(bundle.calibrator, Calibrator):
+            learn_spread(bundle.learner, bundle.calibrator, material, plan)
     with clock.step("gates"):
         progress("gates", 0.93)
         gates = run_gates(Evidence(plan, known, as_of, material, bundle, name, judged, champion))

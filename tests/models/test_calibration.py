@@ -287,3 +287,68 @@ def test_more_coverage_is_a_wider_interval_and_more_cases_a_narrower_one():
 def test_wrong_arguments_are_refused_with_the_reason(call, says):
     with pytest.raises(CaseDataError, match=says):
         call(fitted(2000))
+
+
+# How far single cases lie from the score.
+
+
+def spread_out(n, seed, sd=0.5):
+    """Fitted as always; every case's own log-odds is off the map by a draw whose deviation is ``sd``."""
+    made = fitted(n, seed)
+    p, entry, truth = predicted(2000, seed + 500)
+    off = np.random.default_rng(seed).normal(0, sd, 2000)
+    return made, p, entry, truth, expit(logit(truth) + off)
+
+
+def test_a_spread_that_is_known_widens_the_interval_until_it_holds_single_cases():
+    shares, without = [], []
+    for seed in range(10):
+        made, p, entry, _, own = spread_out(8000, seed)
+        low, high = made.interval(p, entry, 0.9)
+        without.append(((low <= own) & (own <= high)).mean())
+        # On the scale before calibration the spread is smaller by the slope of the map.
+        made.learn_spread(logit(p), entry, np.full((1, 2000), 0.5**2) / made.slope(entry) ** 2)
+        low, high = made.interval(p, entry, 0.9)
+        shares.append(((low <= own) & (own <= high)).mean())
+    assert np.mean(without) < 0.5
+    assert 0.87 <= np.mean(shares) <= 0.95
+
+
+def test_of_two_kinds_of_evidence_the_larger_counts():
+    p, entry, _ = predicted(2000, 1)
+    ends = []
+    for kinds in ([[0.04]], [[0.25]], [[0.04], [0.25]]):
+        made = fitted(8000)
+        made.learn_spread(logit(p), entry, np.broadcast_to(kinds, (len(kinds), 2000)))
+        ends.append(made.interval(p, entry))
+    np.testing.assert_allclose(ends[2], ends[1])
+    assert (ends[0][0] > ends[2][0]).all()
+
+
+def test_a_spread_that_grows_with_the_score_is_followed():
+    made = fitted(8000)
+    p, entry, _ = predicted(4000, 1)
+    far = (logit(p) - made.center_) ** 2
+    made.learn_spread(logit(p), entry, (0.01 + 0.2 * far)[None])
+    middle, tail = made.interval(expit([made.center_, made.center_ + 2.5]), np.array([13.0, 13.0]))[0:2]
+    reach = logit(tail) - logit(middle)
+    assert reach[1] > 2 * reach[0]
+
+
+def test_a_spread_is_saved_and_one_that_is_damaged_refused():
+    made = fitted(8000)
+    p, entry, _ = predicted(500, 1)
+    made.learn_spread(logit(p), entry, np.full((2, 500), 0.1))
+    saved = json.loads(json.dumps(made.to_dict()))
+    np.testing.assert_array_equal(Calibrator.from_dict(saved).interval(p, entry), made.interval(p, entry))
+    before = {k: v for k, v in saved.items() if k != "spread"}
+    assert not len(Calibrator.from_dict(before).spread_)
+    for damage in ([[1.0]], [[-1.0] * 6], [[float("nan")] * 6]):
+        with pytest.raises(CaseDataError, match="fit it again"):
+            Calibrator.from_dict(saved | {"spread": damage})
+
+
+def test_without_a_map_there_is_nothing_to_spread_around():
+    made = Calibrator().fit([0.2], np.zeros(1, [("closed", bool), ("weeks", float)]), 52)
+    with pytest.raises(CaseDataError, match="identity"):
+        made.learn_spread(np.zeros(1), np.zeros(1), np.zeros((1, 1)))
