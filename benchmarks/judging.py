@@ -37,6 +37,8 @@ NO_LEARNER = {
     "calendar.py",
     "intervals.py",
     "concordance.py",
+    "approval.py",
+    "signing.py",
 }
 Record = dict[str, Any]
 

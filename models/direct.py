@@ -21,7 +21,7 @@ without its person. Two transformations are offered:
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -115,7 +115,10 @@ class Direct(HorizonLearner):
             self.tuned_nuisance_ = tuned.fit_rows(self.columns_, rows)
         made = []
         for f in range(self.n_folds):
-            learner: Any = self.tuned_nuisance_.refitted(rows.take(fold != f))
+            others, learner = rows.take(fold != f), self.tuned_nuisance_
+            # The only closing cannot be left out: nothing would be left to learn from.
+            if (others.closed & (others.weeks <= self.horizon)).any():
+                learner = learner.refitted(others)
             at = np.flatnonzero(fold == f).astype(np.int64)
             eta = learner.log_hazards(rows.matrix[at], rows.entry[at], self.horizon)
             made.append((at, learner.periods_, eta))

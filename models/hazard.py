@@ -118,6 +118,8 @@ class BoostedHazard(Learner):
         params, weight = self._params(), rows.weight[row]
         data = make_dataset(counted, closed, weight, np.log(expected), self.columns_.categories, params)
         folds = holdouts(rows.group[row], len(rows), self.random_state) if self.patience else []
+        # The only closing cannot be held out: nothing would be left to learn from.
+        folds = [f for f in folds if closed[f[0]].any()]
         boosted = boost(data, params, self.n_estimators, folds, self.patience)
         self.booster_, self.n_trees_, self.slope_ = boosted.booster, boosted.n_trees, 1.0
         self.level_ = 0.0

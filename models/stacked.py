@@ -5,7 +5,8 @@ r"""A blend of hazard learners on the log-odds, with weights learned on persons 
 Each member's curve falls, hence so does the blend, and contributions are blended with the same weights. The weights
 maximise the censored likelihood of the interval between horizons in which a case closed (stacking: Wolpert 1992; for
 hazards Golmakani and Polley 2020, Int. J. Biostatistics 16(2)), with a prior that holds them near equal until the
-register says otherwise: near-equal weights are hard to beat when members are about as good.
+register says otherwise: near-equal weights are hard to beat when members are about as good. Equal means between kinds, a
+line and trees, and then among members of a kind: two sums of trees err alike, so they are given one voice between them.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Stacked(Learner):
     members : names of learners in the catalogue
     horizons : weeks asked for later
     n_folds : parts of persons held out in turn to learn the weights; of many rows only the first is
-    prior_deviation : how far the logarithms of the weights may lie apart before data; small means equal weights
+    prior_deviation : how far the logarithms of the weights may lie from equal ones before data
     random_state : seed of the folds and of the members
     n_jobs : threads, for members that take any
 
@@ -49,10 +50,10 @@ class Stacked(Learner):
 
     def __init__(
         self,
-        members: Sequence[str] = ("linear", "hazard"),
+        members: Sequence[str] = ("linear", "hazard", "direct"),
         horizons: Sequence[float] = HORIZONS,
         n_folds: int = 5,
-        prior_deviation: float = 1.0,
+        prior_deviation: float = 0.5,
         random_state: int = 0,
         n_jobs: int = 1,
     ) -> None:
@@ -67,18 +68,20 @@ class Stacked(Learner):
         if self.name in self.members or not self.members:
             raise ConfigError(f"members of a blend are other learners, not {', '.join(self.members) or 'none'}")
         self.members_ = [self._member(name).fit_rows(self.columns_, rows) for name in self.members]
+        self.weights_ = equal_by_kind([m.uses_boosting for m in self.members_])
         if len(self.members_) == 1:
-            self.weights_ = np.ones(1)
             return
         fold = fold_of_group(rows.group, self.n_folds, self.random_state)
         held_out = range(self.n_folds) if len(rows) < FEW_ROWS else range(1)
         tests, odds = [], []
         for f in held_out:
             train, test = rows.take(fold != f), rows.take(fold == f)
-            if not len(test) or not train.closed.any():
+            if not len(test) or not _can_learn(train, max(self.horizons)):
                 continue
             tests.append(test)
             odds.append(np.stack([self._odds(m.refitted(train), test) for m in self.members_]))
+        if not tests:
+            return
         closed_in, seen_to = zip(
             *(intervals(t, np.sort(np.asarray(self.horizons, dtype=np.float64))) for t in tests), strict=True
         )
@@ -89,13 +92,17 @@ class Stacked(Learner):
         self.weights_ = self._weigh(np.concatenate(odds, axis=1), *where, weight)
 
     def _refresh(self, rows: Rows, since: FloatArray) -> None:
+        # A member without a hazard would hold the blend where it was: it leaves, and the others share its weight.
+        kept = [m.refreshes for m in self.members_]
+        self.members_ = [m for m, k in zip(self.members_, kept, strict=True) if k]
+        self.weights_ = self.weights_[kept] / self.weights_[kept].sum()
         for member in self.members_:
-            if member.refreshes:
-                member._refresh(rows, since)
+            member._refresh(rows, since)
 
     def _member(self, name: str) -> Learner:
         known = catalogue.learner_class(name)._get_param_names()
-        given = {"horizons": self.horizons, "random_state": self.random_state, "n_jobs": self.n_jobs}
+        given = {"horizons": self.horizons, "horizon": float(max(self.horizons))}
+        given |= {"random_state": self.random_state, "n_jobs": self.n_jobs}
         return catalogue.make(name, **{k: v for k, v in given.items() if k in known})
 
     def _odds(self, member: Learner, rows: Rows) -> FloatArray:
@@ -105,6 +112,7 @@ class Stacked(Learner):
 
     def _weigh(self, odds: FloatArray, closed_in: IntArray, seen_to: IntArray, weight: FloatArray) -> FloatArray:
         """Weights, (m,), from held-out log-odds (m, n, k)."""
+        prior = np.log(self.weights_)
 
         def loss(ratios: FloatArray) -> float:
             p = expit(np.tensordot(share(ratios), odds, axes=1))
@@ -112,9 +120,9 @@ class Stacked(Learner):
             # Closed in an interval: open at its start and not at its end. Else open at the last horizon seen.
             likely = np.where(closed_in > 0, pick(p, closed_in - 1) - pick(p, closed_in), pick(p, seen_to))
             gain = weight @ np.log(np.maximum(likely, NEAREST))
-            return float(-gain + 0.5 * ratios @ ratios / self.prior_deviation**2)
+            return float(-gain + 0.5 * np.sum((ratios - prior) ** 2) / self.prior_deviation**2)
 
-        found = minimize(loss, np.zeros(len(odds)), method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-6})
+        found = minimize(loss, prior, method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-6})
         return share(found.x)
 
     def _survival(self, matrix: FloatArray, weeks: FloatArray, entry: FloatArray) -> FloatArray:
@@ -140,6 +148,23 @@ class Stacked(Learner):
         for name in state["members"]:
             own = {file.removeprefix(f"{name}."): text for file, text in files.items() if file.startswith(f"{name}.")}
             self.members_.append(catalogue.from_files(own))
+
+
+def equal_by_kind(is_tree: Sequence[bool]) -> FloatArray:
+    """Equal weights for the kinds of members, shared equally by the members of each, (m,).
+
+    >>> equal_by_kind([False, True, True]).tolist()
+    [0.5, 0.25, 0.25]
+    """
+    kind = np.asarray(is_tree, dtype=np.int64)
+    _, at, count = np.unique(kind, return_inverse=True, return_counts=True)
+    weights: FloatArray = 1.0 / (len(count) * count[at])
+    return weights
+
+
+def _can_learn(rows: Rows, horizon: float) -> bool:
+    """Whether somebody closed by the horizon who was seen before it."""
+    return bool((rows.closed & (rows.weeks <= horizon) & (rows.entry < horizon)).any())
 
 
 def share(ratios: FloatArray) -> FloatArray:

@@ -26,16 +26,32 @@ def test_never_much_worse_than_its_best_member(interaction):
     test, _, long = register(4000, 1, interaction)
     blend = catalogue.make("stacked").fit(X, y)
     brier = {m.name: np.mean((m.survival(test, [52.0])[:, 0] - long) ** 2) for m in [blend, *blend.members_]}
-    assert brier["stacked"] < min(brier["linear"], brier["hazard"]) + 0.002
-    linear, hazard = blend.weights_
-    assert (hazard > 0.7) if interaction else (linear > 0.5)
-    assert linear + hazard == pytest.approx(1.0)
+    assert brier["stacked"] < min(brier[m.name] for m in blend.members_) + 0.002
+    linear, hazard, direct = blend.weights_
+    assert (hazard + direct > 0.7) if interaction else (linear > 0.5)
+    assert linear + hazard + direct == pytest.approx(1.0)
 
 
-def test_a_narrow_prior_means_equal_weights():
+def test_a_narrow_prior_means_equal_weights_for_line_and_trees():
     X, y, _ = register(400, 2, True)
     blend = catalogue.make("stacked", prior_deviation=1e-3).fit(X, y)
-    np.testing.assert_allclose(blend.weights_, 0.5, atol=1e-3)
+    np.testing.assert_allclose(blend.weights_, [0.5, 0.25, 0.25], atol=1e-3)
+
+
+def test_members_without_a_hazard_leave_a_refreshed_blend():
+    X, y, _ = register(400, 2, True)
+    blend = catalogue.make("stacked", n_folds=2).fit(X, y)
+    linear, hazard, _ = blend.weights_
+    blend.refresh(X, y, None, np.zeros(len(X)))
+    assert [m.name for m in blend.members_] == ["linear", "hazard"]
+    np.testing.assert_allclose(blend.weights_, np.array([linear, hazard]) / (linear + hazard))
+
+
+def test_one_closing_is_enough_for_a_blend():
+    X = pd.DataFrame({"a": np.arange(40.0)})
+    y = outcome(np.arange(40) == 7, np.full(40, 20.0))
+    blend = catalogue.make("stacked").fit(X, y)
+    assert np.isfinite(blend.survival(X, [52.0])).all()
 
 
 def test_one_member_is_that_member():
