@@ -67,7 +67,11 @@ def pages(lists: Lists, words: pd.DataFrame, revision: int, speaker: Speaker) ->
     sections = {}
     for name, slug, team in zip(names, short, lists.worklist.teams.itertuples(), strict=True):
         mine = [cells[i] for i in place.get((team.office, team.team), [])]
-        both = [_team_section(name, slug, team, mine, lists, speaker, is_alone=alone) for alone in (False, True)]
+        # The rows are most of the work, and the same on both pages.
+        rows_of_team = _team_rows(slug, team, mine, lists, speaker)
+        both = [
+            _team_section(name, slug, team, rows_of_team, lists, speaker, is_alone=alone) for alone in (False, True)
+        ]
         sections[slug] = (both[0], both[1])
     whole = _page(lists, [s for s, _ in sections.values()], "", names, short, revision, speaker)
     alone = {
@@ -117,9 +121,8 @@ def _page(
     )
 
 
-def _team_section(
-    name: str, slug: str, team: Any, cells: list[dict[str, Any]], lists: Lists, speaker: Speaker, *, is_alone: bool
-) -> str:
+def _team_rows(slug: str, team: Any, cells: list[dict[str, Any]], lists: Lists, speaker: Speaker) -> str:
+    """The tables of a team: its sections, and who left."""
     work, say = lists.worklist, speaker.say
     parts = []
     for code in SECTIONS:
@@ -129,6 +132,25 @@ def _team_section(
             parts.append({"code": code, "name": words[0], "why": words[1], "rows": mine})
     left = work.left[(work.left["office"] == team.office) & (work.left["team"] == team.team)]
     heads = [(_HEAD_CLASS.get(h, h), say(f"page_column.{h}", horizon=work.horizon_weeks)) for h in _HEADS]
+    return (
+        _templates()
+        .get_template("parts.html.j2")
+        .render(
+            say=say,
+            slug=slug,
+            parts=parts,
+            heads=heads,
+            no_reasons=say("page_column.no_reasons"),
+            left=[{"case_id": r.case_id, "why": say(f"left.{r.why}")} for r in left.itertuples()],
+            left_intro=say("left.intro", last_week=work.last_week),
+        )
+    )
+
+
+def _team_section(
+    name: str, slug: str, team: Any, parts: str, lists: Lists, speaker: Speaker, *, is_alone: bool
+) -> str:
+    say = speaker.say
     return (
         _templates()
         .get_template("team.html.j2")
@@ -141,10 +163,6 @@ def _team_section(
             purpose=say("list.purpose"),
             lines=team_lines(team, lists, speaker),
             parts=parts,
-            heads=heads,
-            no_reasons=say("page_column.no_reasons"),
-            left=[{"case_id": r.case_id, "why": say(f"left.{r.why}")} for r in left.itertuples()],
-            left_intro=say("left.intro", last_week=work.last_week),
             is_alone=is_alone,
             to_top="" if is_alone else say("list.to_top"),
         )
