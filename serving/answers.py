@@ -14,11 +14,12 @@ from pydantic import BaseModel, Field
 from risk import features
 from risk.reasons import explain_rows
 from risk.scoring import NOT_FOR, PURPOSE, score_columns
+from serving.bands import Cuts
 from serving.champion import InService
 from serving.messages import Note, Row
 from serving.problems import Flaw
 from serving.rows import taken
-from serving.wording import abstention, both_ways, notes, notes_of_model, text_of, wording_of
+from serving.wording import abstention, band, both_ways, intervals, notes, notes_of_model, text_of, wording_of
 
 
 class CurvePoint(BaseModel):
@@ -97,8 +98,9 @@ class CaseAnswer(BaseModel):
     )
     band: Literal["high", "middle", "low"] | None = Field(
         default=None,
-        description="Where the score would stand on the office's newest weekly list, whose bands follow from what the office "
-        "has time for, never from a fixed chance. Null when no list of the office is kept, and for callers of every office",
+        description="Where the score would stand on the newest weekly lists of the caller's office, all its teams together: "
+        "as many scores are high and middle as there were on the lists, which follows from what the office has time for, "
+        "never from a fixed chance. Null when no list of this model is kept, and for callers of every office",
     )
     words: Words | None = None
     curve: list[CurvePoint] = []
@@ -155,9 +157,18 @@ class Answered:
         )
 
 
-def answer(rows: Sequence[Row], model: InService, n_reasons: int) -> list[Outcome]:
-    """Score the rows that fit, whatever requests they came in, and say of the others what is wrong."""
-    told = iter(_scored([row for row in rows if not row.flaws], model, n_reasons))
+def answer(
+    rows: Sequence[Row], model: InService, n_reasons: int, cuts: Sequence[Cuts | None] | None = None
+) -> list[Outcome]:
+    """Score the rows that fit, whatever requests they came in, and say of the others what is wrong.
+
+    Parameters
+    ----------
+    cuts : where the bands begin for whoever asked, one per row; no row has a band when not given
+    """
+    cuts = [None] * len(rows) if cuts is None else cuts
+    fit = [(row, cut) for row, cut in zip(rows, cuts, strict=True) if not row.flaws]
+    told = iter(_scored([row for row, _ in fit], model, n_reasons, [cut for _, cut in fit]))
     return [_rejected(row, model) if row.flaws else next(told) for row in rows]
 
 
@@ -166,7 +177,7 @@ def _rejected(row: Row, model: InService) -> Outcome:
     return Outcome(row, None, "rejected", wording_of(model).outcome(row.place, row.case_id, row.as_of, errors=errors))
 
 
-def _scored(rows: Sequence[Row], model: InService, n_reasons: int) -> list[Outcome]:
+def _scored(rows: Sequence[Row], model: InService, n_reasons: int, cuts: Sequence[Cuts | None]) -> list[Outcome]:
     if not rows:
         return []
     said, snapshot = wording_of(model), taken(rows)
@@ -178,6 +189,7 @@ def _scored(rows: Sequence[Row], model: InService, n_reasons: int) -> list[Outco
     curves = zip(*(scores[name].tolist() for name in horizons), strict=True)
     names = (f"p_exceed_{model.outcome.horizon_weeks}w", "status", "abstain_reason", "age_weeks", "base_rate")
     columns = zip(*(scores[name].tolist() for name in names), strict=True)
+    around = intervals(model, scores[names[0]], scores["age_weeks"])
     ids, outcomes = secrets.token_hex(16 * len(rows)), []
     for i, (row, curve, (p, status, why, age, rate)) in enumerate(zip(rows, curves, columns, strict=True)):
         score_id, warnings = ids[32 * i : 32 * i + 32], notes_of_model(model, row.as_of)
@@ -186,9 +198,10 @@ def _scored(rows: Sequence[Row], model: InService, n_reasons: int) -> list[Outco
             warnings = ",".join([warnings, *told] if warnings else told)
         head = (row.place, row.case_id, row.as_of, score_id, status)
         if status == "scored":
-            text = said.outcome(
-                *head, p, "null", "null", said.curve(curve), rate, age, *both_ways(reasons[i]), unknown[i], warnings
-            )
+            place = "null" if (cut := cuts[i]) is None else band(cut, p, model)
+            up, down = both_ways(reasons[i])
+            curve_told = said.curve(curve)
+            text = said.outcome(*head, p, around[i], place, curve_told, rate, age, up, down, unknown[i], warnings)
         else:
             abstained = abstention(why) if status == "abstained" else "null"
             text = said.outcome(*head, base_rate=rate, age=age, warnings=warnings, abstained=abstained)

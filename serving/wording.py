@@ -16,17 +16,21 @@ from typing import Any
 
 import numpy as np
 
+from models.certainty import score_interval
 from risk import features, schema
 from risk.features import Built
 from risk.policy import read_policy
 from risk.reasons import Reason
 from risk.scoring import NOT_FOR, OBJECTION, PURPOSE
 from risk.snapshot import Snapshot
+from risk.weeks import Floats
+from serving.bands import Cuts
 from serving.champion import InService
 from serving.language import Speaker, share_of_100
 from serving.messages import Note
 
 STALE_DAYS = 365
+LEVEL = 0.9
 DANISH, ENGLISH = Speaker("da"), Speaker("en")
 _OUTCOME = (
     '{"row":%d,"case_id":%s,"score_id":%s,"status":"%s","p_exceed_52w":%s,"interval":%s,"band":%s,"words":%s,"curve":[%s],'
@@ -114,6 +118,25 @@ def number(value: float) -> str:
 def _said(n: int) -> str:
     p = n / 100
     return text_of({"da": DANISH.frequency(p), "en": ENGLISH.frequency(p)})
+
+
+def intervals(model: InService, p: Floats, entry: Floats) -> list[str]:
+    """The interval around each score, where the model's calibrator gives one."""
+    scored = np.flatnonzero(~np.isnan(p))
+    written = ["null"] * len(p)
+    if model.bundle.calibrator is None or not len(scored):
+        return written
+    found = score_interval(model.bundle, p[scored], entry[scored], LEVEL)
+    if found is not None:
+        for i, low, high in zip(scored.tolist(), *(end.tolist() for end in found), strict=True):
+            written[i] = f'{{"low":{low!r},"high":{high!r},"level":{LEVEL}}}'
+    return written
+
+
+def band(cuts: Cuts, p: float, model: InService) -> str:
+    """The band of a score, for the office whose cuts these are."""
+    found = cuts.band_of(p, model.version)
+    return "null" if found is None else f'"{found}"'
 
 
 def words(p: float) -> str:
