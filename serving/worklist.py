@@ -82,7 +82,7 @@ def headings(speaker: Speaker, horizon_weeks: int) -> list[str]:
 def rows_in_words(lists: Lists, speaker: Speaker) -> pd.DataFrame:
     """The rows of all teams with the columns of ``COLUMNS``: numbers and dates as such, everything else as text."""
     work = lists.worklist
-    rows, horizon = work.rows, work.horizon_weeks
+    rows, horizon = plain_text(work.rows), work.horizon_weeks
     p = rows[work.p_name].astype("float64")
     reasons = _reasons_in_words(rows["case_id"], rows["status"], lists.reasons, speaker)
     labels = {m.name: speaker.pick(m.label) for m in work.policy.milestones}
@@ -91,7 +91,7 @@ def rows_in_words(lists: Lists, speaker: Speaker) -> pd.DataFrame:
         labels.get(name, "") if not late else speaker.say("page_column.missed", milestone=labels[name])
         for name, late in zip(rows["milestone"], missed, strict=True)
     ]
-    return pd.DataFrame(
+    words = pd.DataFrame(
         {
             "week": rows["week"],
             "office": rows["office"],
@@ -116,7 +116,13 @@ def rows_in_words(lists: Lists, speaker: Speaker) -> pd.DataFrame:
             "change": _coded(rows["change"], "change", speaker, horizon),
             "note": _notes(rows, speaker, horizon),
         }
-    )[[c.name for c in COLUMNS]]
+    )
+    return plain_text(words[[c.name for c in COLUMNS]])
+
+
+def plain_text(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same frame with text as Python strings: pandas' own kind is slow to walk through row by row."""
+    return frame.astype({name: object for name, kind in frame.dtypes.items() if isinstance(kind, pd.StringDtype)})
 
 
 def _coded(codes: pd.Series, part: str, speaker: Speaker, horizon: int) -> list[str]:

@@ -16,7 +16,7 @@ from risk.priority import SECTIONS
 from serving.language import Speaker, share_of_100
 from serving.ordering import cost_words, section_words
 from serving.sentences import OVERVIEW, about_lines, fact_lines, overview_cells, review_line, team_lines, title
-from serving.worklist import ARROWS, N_REASONS, Lists, team_names
+from serving.worklist import ARROWS, N_REASONS, Lists, plain_text, team_names
 
 _HEADS = ("rank", "case_id", "age", "duty", "chance", "reasons", "milestone", "change", "done")
 _HEAD_CLASS = {"case_id": "case"}
@@ -174,7 +174,7 @@ def _cells(lists: Lists, words: pd.DataFrame, speaker: Speaker) -> list[dict[str
     work, say = lists.worklist, speaker.say
     opened, due, milestone_on = (speaker.days(words[c]) for c in ("opened_on", "due_on", "milestone_on"))
     out = []
-    for i, (row, text) in enumerate(zip(work.rows.itertuples(), words.itertuples(), strict=True)):
+    for i, (row, text) in enumerate(zip(plain_text(work.rows).itertuples(), words.itertuples(), strict=True)):
         late = int(row.overdue_days)  # type: ignore[arg-type]
         overdue = "" if not late else say("page_column.overdue_one" if late == 1 else "page_column.overdue", n=late)
         reasons = lists.reasons.get(str(row.case_id), [])[:N_REASONS] if text.frequency else []
