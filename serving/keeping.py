@@ -163,7 +163,6 @@ def _cases(rows: pd.DataFrame, lists: Lists, insight: Insight) -> list[ListedCas
         registered_on=registered.loc[ids].to_numpy(),
         contacted_on=contacted.loc[ids].to_numpy(),
         p=rows[work.p_name],
-        rank=rows["rank"].astype(object).where(rows["rank"].notna(), None).map(int, na_action="ignore"),
     )
     named = [c for c in told.columns if c in ListedCase.__dataclass_fields__]
     more = [c for c in rows.columns if c not in _NAMED and c != work.p_name and c not in named]
@@ -172,6 +171,8 @@ def _cases(rows: pd.DataFrame, lists: Lists, insight: Insight) -> list[ListedCas
     out = []
     for line, extra, curve in lines:
         is_scored = line["status"] == "scored"
+        if line["rank"] is not None:
+            line["rank"] = int(line["rank"])  # beside rows without one the column holds floats
         out.append(
             ListedCase(
                 **{k: v for k, v in line.items() if v is not None},

@@ -11,10 +11,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from models.bundle import Bundle
-from risk.errors import AsOfError, BundleError, ConfigError, OutputError, RegisterError, RiskError
+from risk.errors import AsOfError, BundleError, ConfigError, OutputError, RegisterError, RiskError, StoreError
 from risk.register import Register, write_register
 from risk.scoring import score
 from serving.cli import list_command
+from serving.store.engine import open_store
+from serving.store.worklists import teams_of, weeks_of
 
 AS_OF = date(2026, 11, 16)
 
@@ -130,3 +132,29 @@ def test_a_wrong_call_is_told_how_to_be_right(given: list[str], more: list[str],
     result = run([*given, *more])
     assert result.exit_code == 2
     assert said in result.stderr
+
+
+def test_the_lists_also_go_into_the_store_and_a_second_run_is_a_new_revision_in_both_places(
+    given: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RISK_HOME", str(tmp_path / "home"))
+    assert "store_revision" not in json.loads(run([*given, "--json"]).stdout)
+    stored = [*given, "--store", "--json"]
+    assert json.loads(run(stored).stdout)["store_revision"] == 1
+    assert json.loads(run(stored).stdout)["store_revision"] == 1
+    told = json.loads(run([*given, "--capacity", "3", "--json"]).stdout)  # there is a store now
+    assert (told["store_revision"], Path(told["folder"]).name) == (2, "2026-W47-r2")
+    assert "store_revision" not in json.loads(run([*given, "--no-store", "--json"]).stdout)
+    store = open_store(f"sqlite:///{tmp_path / 'home' / 'store.db'}")
+    [week] = weeks_of(store, "Nordby", teams_of(store, "Nordby")[0])
+    assert (week.week, week.revision) == ("2026-W47", 2)
+    store.close()
+
+
+def test_a_store_that_cannot_be_opened_is_told_before_anything_is_written(
+    given: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RISK_STORE", f"sqlite:///{tmp_path / 'bundle' / 'bundle.json'}")
+    result = run(given)
+    assert isinstance(result.exception, StoreError)
+    assert not (tmp_path / "lists").exists()
