@@ -21,11 +21,13 @@ from risk.errors import StoreError
 from serving import about, description
 from serving.access import Gate
 from serving.answers import CaseAnswer, ScoresAnswer
+from serving.arrow_in import MEDIA_TYPE as ARROW
 from serving.champion import Champion
 from serving.counting import MEDIA_TYPE, Counts
 from serving.desk import Desk, Limits
 from serving.door import DOCS, Door
 from serving.problems import add_handlers
+from serving.reading import media_type
 from serving.settings import Settings, read_settings
 from serving.shortway import ShortWay
 from serving.sources import Source, source_of
@@ -156,11 +158,17 @@ def _add_scoring(app: FastAPI, desk: Desk) -> None:
         operation_id="scoreBatch",
         tags=["scores"],
         response_model=ScoresAnswer,
-        responses=description.problems(*description.SCORING),
+        responses=description.problems(*description.SCORING, "not-arrow"),
         openapi_extra=description.REQUEST_BODY,
     )
     async def score_batch(request: Request) -> Response:
-        """Score many open cases. An outcome per row whatever the rows hold; what cannot be read is rejected one by one."""
+        """Score many open cases. An outcome per row whatever the rows hold; what cannot be read is rejected one by one.
+
+        An Arrow stream (`application/vnd.apache.arrow.stream`) is answered with one: a row per outcome, in columns named and
+        typed as the fields of CaseAnswer. What it holds is the same, so only its JSON is described here.
+        """
+        if media_type(request) == ARROW:
+            return Response(await desk.score_stream(request, many), media_type=ARROW)
         return _ready_made(await desk.score(request, many))
 
     @app.get(

@@ -67,7 +67,6 @@ REQUEST_BODY: dict[str, Any] = {
     },
 }
 
-
 SCORE_ID: dict[str, Any] = {
     "parameters": [
         {

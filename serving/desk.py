@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import islice
 from typing import Any
@@ -23,7 +23,7 @@ from serving.champion import Champion, InService
 from serving.counting import Counts
 from serving.messages import Envelope, Row, flaws_of
 from serving.problems import Flaw, Refused, request_id
-from serving.reading import parse_json, read_body
+from serving.reading import JSON, parse_json, read_body
 from serving.recording import record
 from serving.rows import read_rows
 from serving.settings import Settings
@@ -44,6 +44,7 @@ class Limits:
 
     max_cases: int
     needs_one: bool
+    media: str = JSON
 
 
 @dataclass(frozen=True)
@@ -134,9 +135,30 @@ class Desk:
         StoreError
             What could not be recorded is not answered.
         """
+        made, written = await self._answered(request, limits)
+        return made.body if written.earlier is None else written.earlier
+
+    async def score_stream(self, request: Request, limits: Limits) -> bytes:
+        """The same for an Arrow stream (:mod:`serving.arrow_in`), answered with one (:mod:`serving.arrow_out`)."""
+        made, written = await self._answered(request, replace(limits, media=ARROW))
+        if written.earlier is not None:
+            return await asyncio.to_thread(stream_of_body, written.earlier)
+        texts = [outcome.text for outcome in made.answer.outcomes]
+        return await asyncio.to_thread(stream_of, texts, made.answer.request_id)
+
+    async def _answered(self, request: Request, limits: Limits) -> tuple[Made, Written]:
+        """What was made of a request, and what became of it in the ledger.
+
+        Raises
+        ------
+        Refused
+            With the problem the caller is told.
+        StoreError
+            What could not be recorded is not answered.
+        """
         model, repeat_key = self.model(), _repeat_key(request)
         # Before a place is taken: a caller who sends slowly must not keep others waiting.
-        body = await read_body(request, self.settings.max_body_bytes)
+        body = await read_body(request, self.settings.max_body_bytes, limits.media)
         if self._here >= self.settings.threads + self.settings.queue:
             raise Refused("busy")
         self._here += 1
@@ -153,18 +175,20 @@ class Desk:
             request.state.n_cases = len(made.answer.outcomes)
             if written.is_clash:
                 raise Refused("key-reused")
-            if written.earlier is not None:
-                return written.earlier
-            self._counts.scored([outcome.status for outcome in made.answer.outcomes])
-            return made.body
+            if written.earlier is None:
+                self._counts.scored([outcome.status for outcome in made.answer.outcomes])
+            return made, written
         finally:
             self._here -= 1
 
     def _read(self, body: bytes, limits: Limits) -> list[Row]:
+        if limits.media == ARROW:
+            settings = self.settings
+            as_of, rows = read_stream(body, limits.max_cases, settings.max_facts, settings.max_body_bytes)
+            self._check_day(as_of)
+            return rows
         asked = _envelope(parse_json(body))
-        if asked.as_of > self.today() + timedelta(days=DAYS_AHEAD):
-            flaw = Flaw(pointer="/as_of", code="in-the-future", detail="a day no later than tomorrow")
-            raise Refused("invalid-request", [flaw])
+        self._check_day(asked.as_of)
         if len(asked.cases) > limits.max_cases:
             flaw = Flaw(pointer="/cases", code="too-many", detail=f"at most {limits.max_cases} cases in a request")
             raise Refused("too-large", [flaw])
@@ -172,6 +196,11 @@ class Desk:
         if limits.needs_one and all(row.flaws for row in rows):
             raise Refused("no-case-fits", [flaw for row in rows for flaw in row.flaws])
         return rows
+
+    def _check_day(self, as_of: date) -> None:
+        if as_of > self.today() + timedelta(days=DAYS_AHEAD):
+            flaw = Flaw(pointer="/as_of", code="in-the-future", detail="a day no later than tomorrow")
+            raise Refused("invalid-request", [flaw])
 
     def _make(
         self,

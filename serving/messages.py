@@ -35,9 +35,10 @@ from risk.schema import Attribute
 from risk.scoring import OBJECTION
 from serving.problems import Flaw
 
-LONGEST_TEXT = 64
+LONGEST_TEXT = LONGEST_CASE_ID = 64
 _CPR = "shaped like a CPR number"
-# Days of 1970 to 2199 as they are written; that a month has so many days is seen when the day is read.
+FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2199, 12, 31)
+# Those days as they are written; that a month has so many days is seen when the day is read.
 _DAY_PATTERN = r"^(19[7-9]|2[01][0-9])[0-9]-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
 # A pseudonym of hexadecimal digits, or a UUID, can hold ten digits in a row by chance; anything else that does is refused.
 _KEYED_HASH = re.compile(r"[0-9a-f]{32,64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -49,7 +50,7 @@ def _pseudonym(given: object) -> object:
     return given
 
 
-_CASE_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$"
+CASE_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$"
 Day = Annotated[
     date,
     GetPydanticSchema(
@@ -62,7 +63,7 @@ Day = Annotated[
 CaseId = Annotated[
     str,
     BeforeValidator(_pseudonym),
-    StringConstraints(strict=True, min_length=1, max_length=64, pattern=_CASE_ID_PATTERN),
+    StringConstraints(strict=True, min_length=1, max_length=LONGEST_CASE_ID, pattern=CASE_ID_PATTERN),
 ]
 _CASE_ID: TypeAdapter[str] = TypeAdapter(CaseId)
 Text = Annotated[str, StringConstraints(strict=True, max_length=LONGEST_TEXT)]
@@ -141,7 +142,7 @@ def case_message() -> type[BaseModel]:
         __base__=Message,
         __doc__="One open case, as the case system knows it.",
         case_id=(CaseId, Field(description="A pseudonym; anything shaped like a CPR number is refused", examples=["SYN000123"],
-                               json_schema_extra={"pattern": _CASE_ID_PATTERN})),
+                               json_schema_extra={"pattern": CASE_ID_PATTERN})),
         opened_on=(Day, Field(description="First day of absence", examples=["2026-09-07"])),
         registered_on=(Day, Field(description="The day the office learned of the case", examples=["2026-10-07"])),
         attributes=(attributes, Field(default_factory=attributes)),

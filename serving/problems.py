@@ -42,6 +42,8 @@ KINDS = {
     for kind in (
         Kind("not-json", 400, "The body is not JSON", "Indholdet er ikke JSON",
              "Send one JSON object in UTF-8, with no name twice in an object and no NaN or Infinity."),
+        Kind("not-arrow", 400, "The body is not an Arrow stream", "Indholdet er ikke en Arrow-strøm",
+             "Send one whole stream in Arrow's IPC format, version 5; docs/integration.md shows how."),
         Kind("bad-header", 400, "A header does not fit", "Et felt i hovedet passer ikke",
              "Idempotency-Key is 8 to 64 letters, digits and . _ - and names nothing of a person."),
         Kind("unauthorized", 401, "Who is asking?", "Hvem spørger?",

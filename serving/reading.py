@@ -1,4 +1,4 @@
-"""From bytes to JSON: the body of a request, read under a limit and refused when it could mean two things."""
+"""The body of a request, read under a limit; from bytes to JSON, refused when it could mean two things."""
 
 from __future__ import annotations
 
@@ -9,9 +9,17 @@ from starlette.requests import Request
 
 from serving.problems import Refused
 
+JSON = "application/json"
 
-async def read_body(request: Request, max_bytes: int) -> bytes:
-    """The body of a request that says it is JSON.
+
+def media_type(request: Request) -> str:
+    """What a request says its body is, in small letters and without parameters."""
+    given = next((v for k, v in request.scope["headers"] if k == b"content-type"), b"")
+    return str(given.partition(b";")[0].strip().lower().decode("latin-1"))
+
+
+async def read_body(request: Request, max_bytes: int, media: str = JSON) -> bytes:
+    """The body of a request that says it is of a kind.
 
     Parameters
     ----------
@@ -24,8 +32,7 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
         400 when it breaks off, 413 when it is too large, 415 when it says it is something else.
     """
     headers = dict(request.scope["headers"])
-    media = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    if media != b"application/json" or headers.get(b"content-encoding", b"identity").lower() != b"identity":
+    if media_type(request) != media or headers.get(b"content-encoding", b"identity").lower() != b"identity":
         raise Refused("not-json-type")
     declared = headers.get(b"content-length", b"")
     if declared.isdigit() and int(declared[:20]) > max_bytes:

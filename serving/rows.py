@@ -22,21 +22,27 @@ _DAY_0 = date(1970, 1, 1).toordinal()
 
 def read_rows(cases: Sequence[Any], as_of: date, max_facts: int) -> list[Row]:
     """Check the cases of a request one by one; a case that does not fit has flaws and harms no other."""
-    rows = [_read_row(place, given, as_of, max_facts) for place, given in enumerate(cases)]
+    rows = [read_row(place, given, as_of, max_facts) for place, given in enumerate(cases)]
+    refuse_repeated(rows)
+    return rows
+
+
+def refuse_repeated(rows: Sequence[Row]) -> None:
+    """A case that stands twice in a request has a flaw in each place."""
     seen: dict[str, Row] = {}
     for row in rows:
         if row.case_id and (first := seen.setdefault(row.case_id, row)) is not row:
             _twice(row)
             if not any(flaw.code == "twice" for flaw in first.flaws):
                 _twice(first)
-    return rows
 
 
 def _twice(row: Row) -> None:
     row.flaws.append(Flaw(pointer=f"/cases/{row.place}/case_id", code="twice", detail="each case once in a request"))
 
 
-def _read_row(place: int, given: Any, as_of: date, max_facts: int) -> Row:
+def read_row(place: int, given: Any, as_of: date, max_facts: int) -> Row:
+    """One case, checked: what does not fit are its flaws."""
     row = Row(place, as_of)
     if isinstance(given, dict) and isinstance(given.get("facts"), list) and len(given["facts"]) > max_facts:
         row.case_id = case_id_of(given)
