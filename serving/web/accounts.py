@@ -67,8 +67,8 @@ def _tried(request: Request, done: str, act: Callable[[], object]) -> Response:
     """The page again after an act, with what came of it."""
     try:
         act()
-    except ConfigError as why:
-        return _page(request, wrong=visit_of(request).speaker.say("web_accounts.not_done", why=why))
+    except ConfigError:
+        return _page(request, wrong=visit_of(request).speaker.say("web_accounts.not_done", n=LEAST_PASSWORD))
     return RedirectResponse(f"/accounts?{done}=1", 303)
 
 

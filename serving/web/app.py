@@ -145,8 +145,9 @@ def _add_common(app: FastAPI) -> None:
         return Response(text, media_type=kind, headers={"Cache-Control": "public, max-age=3600"})
 
     @app.get("/web.css")
-    def css() -> Response:
-        return public_file(stylesheet(), "text/css")
+    def css(request: Request) -> Response:
+        asked = request.query_params.get("language")
+        return public_file(stylesheet(next((lang for lang in LANGUAGES if lang == asked), LANGUAGES[0])), "text/css")
 
     @app.get("/icon.svg")
     def icon() -> Response:

@@ -11,7 +11,7 @@ import jinja2
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from serving.language import LANGUAGES
+from serving.language import LANGUAGES, Language, Speaker
 from serving.store.accounts import Account, Role
 from serving.web.guard import House, Refusal, Visit
 from serving.web.rules import PAGES
@@ -32,8 +32,10 @@ def _templates() -> jinja2.Environment:
 
 
 @cache
-def stylesheet() -> str:
-    return _templates().get_template("web.css").render()
+def stylesheet(language: Language) -> str:
+    """The style of all pages; each sheet of paper says what the list is not for, in the reader's language."""
+    say = Speaker(language).say
+    return _templates().get_template("web.css").render(footer=say("list.footer"), page=say("list.page"))
 
 
 @cache

@@ -211,3 +211,10 @@ def test_a_store_that_fails_is_told_and_nothing_is_shown(browser: Callable, monk
 def test_a_role_for_a_page_is_one_that_exists() -> None:
     for allowed in PAGES.values():
         assert allowed is ANYONE or allowed <= SIGNED_IN
+
+
+@pytest.mark.parametrize(("language", "said"), [("da", "Ikke til ret til ydelse"), ("en", "Not for entitlement")])
+def test_every_sheet_of_paper_says_what_the_list_is_not_for(browser: Callable, language: str, said: str) -> None:
+    style = browser().get(f"/web.css?language={language}").text
+    assert said in style.split("@bottom-left")[1].split("}")[0]
+    assert "http" not in style

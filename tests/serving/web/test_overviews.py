@@ -82,18 +82,16 @@ def test_an_administrator_adds_closes_and_gives_passwords(web: FastAPI, browser:
 
 
 @pytest.mark.parametrize(
-    ("change", "why"),
-    [({"password": "short"}, "12"), ({"name": "karen"}, "account of that name"), ({"team": ""}, "needs an office"),
-     ({"role": "king"}, "a role out of"), ({"name": "<b>x</b>"}, "name an account")],
-)  # fmt: skip
+    "change", [{"password": "short"}, {"name": "karen"}, {"team": ""}, {"role": "king"}, {"name": "<b>x</b>"}]
+)
 def test_an_account_that_does_not_fit_is_told_and_not_made(
-    web: FastAPI, browser: Callable, change: dict[str, str], why: str
+    web: FastAPI, browser: Callable, change: dict[str, str]
 ) -> None:
     anna, before = browser("anna"), accounts(web.state.house.store)
     new = {"name": "ole", "role": "caseworker", "office": "Nordby", "team": "Nord", "language": "da", "password": LONG}
     given = anna.submit("/accounts/add", "/accounts", **(new | change))
     assert given.status_code == 400
-    assert why in given.text
+    assert "Det blev ikke gjort." in given.text
     assert accounts(web.state.house.store) == before
 
 
