@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal, NamedTuple
+
 import numpy as np
 from scipy.special import expit, logit
 
@@ -10,10 +12,16 @@ from models.calibration import Calibrator
 from models.contract import FloatArray
 
 
-def score_interval(
-    bundle: Bundle, p: FloatArray, entry: FloatArray, coverage: float = 0.9
-) -> tuple[FloatArray, FloatArray] | None:
-    """Low and high end around calibrated probabilities of one week, (n,) each; None when nothing was learned of them.
+class Around(NamedTuple):
+    """Low and high ends, (n,) each, and whether they are meant for one case's chance or for that of its equals in score."""
+
+    low: FloatArray
+    high: FloatArray
+    covers: Literal["case", "equals"]
+
+
+def score_interval(bundle: Bundle, p: FloatArray, entry: FloatArray, coverage: float = 0.9) -> Around | None:
+    """The interval around calibrated probabilities of one week; None when nothing was learned of them.
 
     What it covers, and what it cannot, stands at :meth:`models.calibration.Calibrator.interval`.
 
@@ -30,4 +38,5 @@ def score_interval(
     before = expit((logit(p) - calibrator.intercept(entry)) / calibrator.slope(entry))
     low, high = calibrator.interval(before, entry, coverage)
     # There and back again costs a bit of the last place; the score itself is never outside.
-    return np.minimum(low, p), np.maximum(high, p)
+    covers: Literal["case", "equals"] = "case" if len(calibrator.spread_) else "equals"
+    return Around(np.minimum(low, p), np.maximum(high, p), covers)

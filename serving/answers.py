@@ -30,11 +30,16 @@ class CurvePoint(BaseModel):
 
 
 class Interval(BaseModel):
-    """How far the share that exceeds, among cases of this score and age, may lie from the score itself."""
+    """How well the score is known."""
 
     low: float = Field(ge=0, le=1)
     high: float = Field(ge=0, le=1)
-    level: float = Field(description="How often such an interval holds that share", examples=[0.9])
+    level: float = Field(description="How often such an interval is meant to hold what it covers", examples=[0.9])
+    covers: Literal["case", "equals"] = Field(
+        description="'case': the chance of this one case given what was recorded of it, as far as refits and another kind of "
+        "learner tell how far single cases lie from their score. 'equals': only the share that passes week 52 among cases of "
+        "this score and age, by the outcomes the score was calibrated on; one case's own chance may lie outside"
+    )
 
 
 class Words(BaseModel):
@@ -92,9 +97,7 @@ class CaseAnswer(BaseModel):
     )
     interval: Interval | None = Field(
         default=None,
-        description="Where the share that passes week 52 lies among cases of this score and age, by the outcomes the score "
-        "was calibrated on. It does not say how far this one case's chance lies from that of its equals in score. Null "
-        "when the model was calibrated on too few outcomes",
+        description="How well the score is known; null when the model was calibrated on too few outcomes to say",
     )
     band: Literal["high", "middle", "low"] | None = Field(
         default=None,

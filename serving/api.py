@@ -73,9 +73,11 @@ def create_app(
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(champion.refresh)
+        await asyncio.to_thread(desk.bands.refresh)
         desk.open()
         watches = (
             _every(settings.refresh_seconds, champion.refresh),
+            _every(settings.refresh_seconds, desk.bands.refresh),
             _every(settings.keys_seconds, behind.keys.refresh),
             _every(HOUR, lambda: forget_repeats(behind.store)),
         )

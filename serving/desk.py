@@ -19,6 +19,10 @@ from risk.errors import StoreError
 from risk.intake.pseudonym import looks_like_cpr
 from serving.access import Caller
 from serving.answers import Answered, Outcome, answer
+from serving.arrow_in import MEDIA_TYPE as ARROW
+from serving.arrow_in import read_stream
+from serving.arrow_out import stream_of, stream_of_body
+from serving.bands import Bands
 from serving.champion import Champion, InService
 from serving.counting import Counts
 from serving.messages import Envelope, Row, flaws_of
@@ -76,7 +80,7 @@ class Desk:
         self.champion, self.settings, self.today = champion, settings, today
         self._store, self._counts = behind.store, counts
         self._writer: Writer | None = None
-        self._seals = behind.seals
+        self._seals, self.bands = behind.seals, Bands(behind.store)
         self._threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="score")
         self._here = 0
         self._waiting: list[tuple[Asked, asyncio.Future[tuple[Made, Written]]]] = []
@@ -216,7 +220,9 @@ class Desk:
 
     def _score(self, group: Sequence[Asked]) -> list[Made]:
         """Score requests together; they have one model."""
-        told = iter(answer([row for asked in group for row in asked.rows], group[0].model, self.settings.n_reasons))
+        rows = [row for asked in group for row in asked.rows]
+        cuts = [cut for asked in group for cut in [self.bands.of(asked.caller.office)] * len(asked.rows)]
+        told = iter(answer(rows, group[0].model, self.settings.n_reasons, cuts))
         return [_made(asked, list(islice(told, len(asked.rows)))) for asked in group]
 
     async def _turn(self, asked: Asked, loop: asyncio.AbstractEventLoop) -> tuple[Made, Written]:

@@ -128,8 +128,8 @@ def intervals(model: InService, p: Floats, entry: Floats) -> list[str]:
         return written
     found = score_interval(model.bundle, p[scored], entry[scored], LEVEL)
     if found is not None:
-        for i, low, high in zip(scored.tolist(), *(end.tolist() for end in found), strict=True):
-            written[i] = f'{{"low":{low!r},"high":{high!r},"level":{LEVEL}}}'
+        for i, low, high in zip(scored.tolist(), found.low.tolist(), found.high.tolist(), strict=True):
+            written[i] = f'{{"low":{low!r},"high":{high!r},"level":{LEVEL},"covers":"{found.covers}"}}'
     return written
 
 

@@ -33,10 +33,6 @@ EVERY_KIND = [
 ]
 
 
-def required(annotation: Any) -> set[str]:
-    return set(annotation.model_fields)
-
-
 def test_every_kind_of_outcome_has_all_the_fields_of_its_message_in_their_order(client: TestClient) -> None:
     response = client.post("/v1/scores", json=EXAMPLE | {"cases": EVERY_KIND})
     answer = response.json()
@@ -88,7 +84,7 @@ def test_a_score_has_the_interval_of_its_calibrator_and_none_where_nothing_was_l
     [told] = client.post("/v1/scores", json=EXAMPLE).json()["results"]
     interval = told["interval"]
     assert 0 < interval["low"] < told["p_exceed_52w"] < interval["high"] < 1
-    assert interval["level"] == 0.9
+    assert (interval["level"], interval["covers"]) == (0.9, "equals")
     p, entry = np.array([told["p_exceed_52w"]]), np.array([told["age_weeks"]])
     before = np.array([0.4])
     # The ends are those the calibrator gives to the chance before calibration.
@@ -96,12 +92,18 @@ def test_a_score_has_the_interval_of_its_calibrator_and_none_where_nothing_was_l
     expected = calibrated.calibrator.interval(before, entry)  # type: ignore[union-attr]
     got = score_interval(calibrated, after, entry)
     assert got is not None
-    np.testing.assert_allclose(np.concatenate(got), np.concatenate(expected), rtol=1e-12)
+    np.testing.assert_allclose(np.concatenate(got[:2]), np.concatenate(expected), rtol=1e-12)
     assert score_interval(wide_bundle, p, entry) is None
-    assert score_interval(Bundle(wide_bundle.learner, Calibrator_of_nothing(), meta={}), p, entry) is None
+    own = Calibrator.from_dict(calibrated.calibrator.to_dict())  # type: ignore[union-attr]
+    own.learn_spread(np.linspace(-2, 2, 50), np.full(50, 8.0), np.full((1, 50), 0.25))
+    wider = score_interval(Bundle(wide_bundle.learner, own, meta={}), after, entry)
+    assert wider is not None
+    assert (wider.covers, got.covers) == ("case", "equals")
+    assert wider.low < got.low < after < got.high < wider.high
+    assert score_interval(Bundle(wide_bundle.learner, unlearned(), meta={}), p, entry) is None
 
 
-def Calibrator_of_nothing() -> Calibrator:
+def unlearned() -> Calibrator:
     y = np.zeros(4, dtype=OUTCOME_DTYPE)
     y["closed"], y["weeks"] = True, 60.0
     return Calibrator().fit(np.full(4, 0.5), y, 52.0, weights=np.ones(4))
