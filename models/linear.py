@@ -12,6 +12,7 @@ depends on how many cases there are, so a sample is enough to choose it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import asdict
 from typing import Any, ClassVar, Self
 
@@ -20,8 +21,10 @@ from sklearn.base import clone
 
 from models.contract import HORIZONS, FloatArray, Learner, Rows
 from models.design import design_from_list, make_design, make_number, number_from_dict
-from models.linear_search import choice_from_dict, fit_choice, search
+from models.folds import fold_of_group
+from models.linear_search import choice_from_dict, fit_choice, search, without_folds
 from models.periods import (
+    Watched,
     as_periods,
     choose_periods,
     cumulative_hazard,
@@ -32,8 +35,10 @@ from models.periods import (
     watch,
 )
 from models.recent import baseline_shift
+from models.spread import spread_by_age
 
 CHUNK = 16384
+SPREAD_FOLDS = 5
 LARGEST = 30.0  # of a log hazard; keeps a wild row finite
 
 
@@ -56,6 +61,7 @@ class LinearHazard(Learner):
     periods_ : the periods
     choice_ : the penalties chosen and the terms kept
     theta_ : coefficients
+    spread_ : level and factor by age (:mod:`models.spread`); None when all rows were looked at at the same age
     """
 
     name: ClassVar[str] = "linear"
@@ -90,17 +96,36 @@ class LinearHazard(Learner):
         settings = (self.penalties, self.ratios, self.n_changing, self.search_rows, self.random_state)
         self.choice_, start = search(rows, seen, self.design_, self.age_, self.periods_, *settings)
         self.theta_ = fit_choice(rows, seen, self.design_, self.age_, self.periods_, self.choice_, start)
+        self.spread_: FloatArray | None = None
         self._unpack()
+        if self.age_ is not None:
+            self.spread_ = self._spread(rows, seen)
+
+    def _spread(self, rows: Rows, seen: Watched) -> FloatArray:
+        """Level and spread by age, from what coefficients say of persons that they were fitted without."""
+        fold = fold_of_group(rows.group, SPREAD_FOLDS, self.random_state)
+        parts = (rows, seen, self.design_, self.age_, self.periods_, self.choice_)
+        said, start = np.empty(seen.exposure.shape), np.empty(seen.exposure.shape)
+        for f, theta in enumerate(without_folds(*parts, self.theta_, fold)):
+            other, at = copy(self), fold == f
+            other.theta_ = theta
+            other._unpack()
+            steady, changing, start[at] = other._by_feature(rows.matrix[at], rows.entry[at])
+            said[at] = steady.sum(axis=1)[:, None] + changing.sum(axis=1)[:, None] * self._clock
+        repeats = len(rows) / len(np.unique(rows.group))
+        assert self.age_ is not None
+        return spread_by_age(said, start, self.age_.terms(np.log1p(rows.entry)), seen, rows.weight, repeats)
 
     def refitted(self, rows: Rows) -> Self:
-        copy: Self = clone(self)
-        copy._adopt(self.columns_)
-        copy.periods_, copy.design_, copy.age_, copy.choice_ = self.periods_, self.design_, self.age_, self.choice_
+        other: Self = clone(self)
+        other._adopt(self.columns_)
+        other.periods_, other.design_, other.age_, other.choice_ = self.periods_, self.design_, self.age_, self.choice_
         seen = watch(rows, self.periods_)
         require_closings(seen.closed, self.periods_)
-        copy.theta_ = fit_choice(rows, seen, self.design_, self.age_, self.periods_, self.choice_, self.theta_)
-        copy._unpack()
-        return copy
+        other.spread_ = self.spread_
+        other.theta_ = fit_choice(rows, seen, self.design_, self.age_, self.periods_, self.choice_, self.theta_)
+        other._unpack()
+        return other
 
     def _refresh(self, rows: Rows, since: FloatArray) -> None:
         eta = self.log_hazards(rows.matrix, rows.entry, np.inf)
@@ -136,6 +161,11 @@ class LinearHazard(Learner):
         if self._ageing.any():
             steady += age[:, None] * ((terms * self._ageing) @ owner)
         changing = (terms * self._changing) @ owner if self._changing.any() else np.zeros_like(steady)
+        if self.spread_ is not None:
+            # Summed row by row: a case has the same bits alone as among many.
+            level, factor = (at[0] + (age_terms * at[1:]).sum(axis=1) for at in self.spread_)
+            start, steady = start + level[:, None], steady * (1.0 + factor)[:, None]
+            changing = changing * (1.0 + factor)[:, None]
         return steady, changing, start
 
     def _log_hazard(self, steady: FloatArray, changing: FloatArray, start: FloatArray) -> FloatArray:
@@ -169,6 +199,7 @@ class LinearHazard(Learner):
             "age": None if self.age_ is None else asdict(self.age_),
             "choice": asdict(self.choice_),
             "theta": self.theta_.tolist(),
+            "spread": None if self.spread_ is None else self.spread_.tolist(),
         }
         return state, {}
 
@@ -178,4 +209,5 @@ class LinearHazard(Learner):
         self.age_ = None if state["age"] is None else number_from_dict(state["age"])
         self.choice_ = choice_from_dict(state["choice"])
         self.theta_ = np.array(state["theta"], dtype=np.float64)
+        self.spread_ = None if state.get("spread") is None else np.array(state["spread"], dtype=np.float64)
         self._unpack()

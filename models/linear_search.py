@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -63,6 +63,13 @@ def fit_choice(
     start: FloatArray | None = None,
 ) -> FloatArray:
     """Coefficients of one choice on all rows: periods, steady terms, age, ageing terms, changing terms."""
+    data, penalty = _on_all(rows, seen, design, age, periods, choice)
+    return maximise(data, penalty, penalty.start if start is None else start)
+
+
+def _on_all(
+    rows: Rows, seen: Watched, design: Design, age: Number | None, periods: Periods, choice: Choice
+) -> tuple[Data, Penalty]:
     terms: npt.NDArray[np.floating] = np.empty(
         (len(rows), design.n_terms), dtype=_precision(len(rows) * design.n_terms)
     )
@@ -71,8 +78,33 @@ def fit_choice(
         terms[:, at : at + part.n_terms] = part.terms(rows.matrix[:, part.feature])
         at += part.n_terms
     baseline = baseline_log_hazard(rows, seen, periods)
-    data, penalty = _assemble(terms, _age_terms(rows, age), rows.weight, seen, periods, design, choice, baseline)
-    return maximise(data, penalty, penalty.start if start is None else start)
+    return _assemble(terms, _age_terms(rows, age), rows.weight, seen, periods, design, choice, baseline)
+
+
+def without_folds(
+    rows: Rows,
+    seen: Watched,
+    design: Design,
+    age: Number | None,
+    periods: Periods,
+    choice: Choice,
+    theta: FloatArray,
+    fold: IntArray,
+) -> list[FloatArray]:
+    """Coefficients without each fold, by one Newton step from those on all rows."""
+    data, penalty = _on_all(rows, seen, design, age, periods, choice)
+    pieces = [derivatives(data.take(fold == f), theta) for f in range(int(fold.max()) + 1)]
+    return list(_left_out(pieces, penalty, theta))
+
+
+def _left_out(
+    pieces: Sequence[tuple[FloatArray, FloatArray]], penalty: Penalty, theta: FloatArray
+) -> Iterator[FloatArray]:
+    """The maximum without each piece, one Newton step from the maximum on all: closer than choosing needs."""
+    gradient = sum((g for g, _ in pieces), -penalty.precision @ (theta - penalty.start))
+    second = sum((h for _, h in pieces), penalty.precision)
+    for own_gradient, own_second in pieces:
+        yield theta + cho_solve(factorise(second - own_second), gradient - own_gradient)
 
 
 def search(
@@ -157,13 +189,8 @@ class _Bench:
         theta = maximise(data, penalty, penalty.start if start is None else start, tolerance=1e-6)
         parts = [data.take(self.fold == fold) for fold in range(int(self.fold.max()) + 1)]
         pieces = [derivatives(part, theta) for part in parts]
-        pull = penalty.precision @ (theta - penalty.start)
-        gradient = sum((g for g, _ in pieces), -pull)
-        second = sum((h for _, h in pieces), penalty.precision)
         held_out = 0.0
-        for part, (own_gradient, own_second) in zip(parts, pieces, strict=True):
-            # One Newton step from the maximum on all rows to the one without this fold: closer than choosing needs.
-            without = theta + cho_solve(factorise(second - own_second), gradient - own_gradient)
+        for part, without in zip(parts, _left_out(pieces, penalty, theta), strict=True):
             held_out += float(log_likelihood(part, without).sum())
         return Trial(choice, held_out, theta)
 
