@@ -181,7 +181,15 @@ class Guard:
         token = request.cookies.get(self._house.session_cookie, "")
         if not token or _is_file(request):
             return visit
-        account = await asyncio.to_thread(find_session, self._house.store, token, self._house.now())
+        limits = self._house.settings
+        account = await asyncio.to_thread(
+            find_session,
+            self._house.store,
+            token,
+            self._house.now(),
+            idle_minutes=limits.session_idle_minutes,
+            longest_hours=limits.session_hours,
+        )
         if account is None:
             return Visit(None, visit.speaker, visit.browser, visit.is_new_browser, had_session=True)
         return Visit(account, _speaker(request, account), token, is_new_browser=False, had_session=True)

@@ -12,7 +12,7 @@ from limits.strategies import FixedWindowRateLimiter
 from risk.errors import ConfigError
 from serving.access import read_rate
 from serving.store.accounts import LEAST_PASSWORD, check_password, set_password
-from serving.store.sessions import IDLE_MINUTES, close_session, open_session
+from serving.store.sessions import close_session, open_session
 from serving.web.guard import Refusal
 from serving.web.render import account_of, house_of, page, visit_of
 from serving.web.rules import way_back
@@ -96,7 +96,14 @@ def add_pages(app: FastAPI) -> None:
 
 
 def _form(request: Request, back: str, note: str, status: int = 200) -> Response:
-    return page(request, "signin.html.j2", status, back=back, note=note, minutes=IDLE_MINUTES)
+    return page(
+        request,
+        "signin.html.j2",
+        status,
+        back=back,
+        note=note,
+        minutes=f"{house_of(request).settings.session_idle_minutes:g}",
+    )
 
 
 def _password(request: Request, note: str, status: int = 200) -> Response:

@@ -6,7 +6,6 @@ from datetime import date
 
 from fastapi import FastAPI, Request, Response
 
-from serving.store.sessions import IDLE_MINUTES
 from serving.web.render import house_of, page
 
 # The day the pages were last looked through as the statement says.
@@ -28,7 +27,7 @@ STATEMENT = (
 def add_pages(app: FastAPI) -> None:
     @app.get("/help")
     def show_help(request: Request) -> Response:
-        return page(request, "help.html.j2", parts=HELP, minutes=IDLE_MINUTES)
+        return page(request, "help.html.j2", parts=HELP, minutes=f"{house_of(request).settings.session_idle_minutes:g}")
 
     @app.get("/accessibility")
     def show_statement(request: Request) -> Response:
