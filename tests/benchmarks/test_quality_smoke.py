@@ -179,3 +179,11 @@ def test_a_stage_without_both_outcomes_has_no_auc_instead_of_a_number() -> None:
 def test_the_command_that_is_printed_names_no_place_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["quality", "--repeats", "2", "--cache", "/a/b", "--out=/c", "--report-only"])
     assert machine.command("benchmarks.quality") == "python -m benchmarks.quality --repeats 2"
+
+
+def test_the_register_with_all_in_sight_differs_only_by_the_protected_columns() -> None:
+    usual, all_of_it = sets.register(300), sets.register(300, also=sets.PROTECTED)
+    assert list(all_of_it.X.columns) == [*usual.X.columns, *sets.PROTECTED]
+    assert all_of_it.X[list(usual.X.columns)].equals(usual.X)
+    assert np.array_equal(usual.y, all_of_it.y)
+    assert usual.name != all_of_it.name, "records of one must not be taken for those of the other"
