@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import date
 from pathlib import Path
 
@@ -55,34 +54,29 @@ def score_command(register: Path, as_of: date, out: Path, model: str, reasons: i
     is_flag=True,
     help="Try it out on this machine: no key and no secret is asked for, a store of its own, and the page /docs.",
 )
-def serve_command(model: str | None, host: str, port: int, dev: bool) -> None:
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    envvar="RISK_WORKERS",
+    show_default=True,
+    help="Processes that share the port and the store.",
+)
+def serve_command(model: str | None, host: str, port: int, dev: bool, workers: int) -> None:
     """Start the scoring service for case systems; stop it with Ctrl-C.
 
     POST /v1/scores scores open cases; /health/ready says whether a model is in service; /openapi.json describes the rest.
     It starts when RISK_LEDGER_KEY is set and somebody may ask ('risk keys create'); --dev does without both. Further
     settings are environment variables (RISK_STORE, RISK_MAX_CASES, ...); docs/integration.md lists them.
     """
-    import uvicorn
-
-    from serving.api import create_app
+    from serving.running import run
     from serving.settings import read_settings
-    from serving.start import check_host
 
     settings = read_settings(model=model, environment="development" if dev else None)
-    check_host(settings, host)
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("risk.serving").setLevel(logging.INFO)
-    app = create_app(settings)
-    click.echo(f"Risk52 listens on http://{host}:{port} (model {settings.model}); stop with Ctrl-C")
-    if settings.environment == "development":
-        click.echo("Development: for made-up cases on this machine, not for real ones.")
-    # The access log is off because it would write addresses as they were asked for; the door writes its own line.
-    uvicorn.run(
-        app,
-        host=host,
-        port=port,
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        timeout_graceful_shutdown=30,
-    )
+
+    def begin() -> None:
+        click.echo(f"Risk52 listens on http://{host}:{port} (model {settings.model}); stop with Ctrl-C")
+        if settings.environment == "development":
+            click.echo("Development: for made-up cases on this machine, not for real ones.")
+
+    run(settings, host, port, workers, begin)

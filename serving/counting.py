@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from serving.champion import Champion
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+# Where several processes count together: the client library looks for it when it is imported.
+SHARED_COUNTS = "PROMETHEUS_MULTIPROC_DIR"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
@@ -47,10 +51,17 @@ class Counts:
         today: Callable[[], date],
     ) -> None:
         """Also tell, at each reading, of the model in service, the queue and the ledger."""
-        self._registry.register(_State(champion, waiting, is_recording, today))
+        self._state = _State(champion, waiting, is_recording, today)
+        self._registry.register(self._state)
 
     def text(self) -> str:
-        return generate_latest(self._registry).decode()
+        """Counts of all processes that count together; the state is that of the one that answers."""
+        if SHARED_COUNTS not in os.environ:
+            return generate_latest(self._registry).decode()
+        together = CollectorRegistry()
+        MultiProcessCollector(together)
+        together.register(self._state)
+        return generate_latest(together).decode()
 
 
 class _State(Collector):

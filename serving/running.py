@@ -1,0 +1,75 @@
+"""Running the service: in this process, or in several that share the port, the store and the counts.
+
+Workers are started afresh (spawn), never forked: LightGBM must not be forked after it ran. What they share is the ledger,
+whose chain the database keeps in one line, and the folder in which each counts for ``/metrics``. Rate limits and the queue
+are each worker's own.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from fastapi import FastAPI
+
+from serving.counting import SHARED_COUNTS
+from serving.settings import Settings, read_settings
+from serving.start import check_host, open_behind
+
+GRACE_SECONDS = 30
+
+
+def run(settings: Settings, host: str, port: int, workers: int = 1, begin: Callable[[], None] = lambda: None) -> None:
+    """Serve until told to stop; what was begun by then is answered first.
+
+    Parameters
+    ----------
+    begin : called when everything was found in order, just before listening
+
+    Raises
+    ------
+    ConfigError, StoreError
+        As :func:`serving.api.create_app`, before any worker is started.
+    """
+    import uvicorn
+
+    check_host(settings, host)
+    # The access log is off because it would write addresses as they were asked for; the door writes its own line.
+    given: dict[str, Any] = {
+        "host": host, "port": port, "access_log": False, "log_config": None, "server_header": False,
+        "timeout_graceful_shutdown": GRACE_SECONDS,
+    }  # fmt: skip
+    if workers == 1:
+        _log("")
+        app = _app(settings)
+        begin()
+        uvicorn.run(app, **given)
+        return
+    open_behind(settings).close()  # refuses here, in one line, what every worker would refuse
+    _log("%(process)d ")
+    # A worker reads its settings for itself; what the command line said must not get lost on the way.
+    os.environ.update({"RISK_MODEL": settings.model, "RISK_ENVIRONMENT": settings.environment})
+    with TemporaryDirectory(prefix="risk-counts-") as folder:
+        os.environ[SHARED_COUNTS] = folder
+        begin()
+        uvicorn.run("serving.running:worker", factory=True, workers=workers, **given)
+
+
+def worker() -> FastAPI:
+    """The application of one worker, with its settings from the environment."""
+    _log("%(process)d ")
+    return _app(read_settings())
+
+
+def _app(settings: Settings) -> FastAPI:
+    from serving.api import create_app
+
+    return create_app(settings)
+
+
+def _log(who: str) -> None:
+    logging.basicConfig(level=logging.WARNING, format=f"%(asctime)s {who}%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("risk.serving").setLevel(logging.INFO)
