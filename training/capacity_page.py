@@ -34,8 +34,8 @@ Row = tuple[str, list[str]]
 WIDTH = 110
 CANNOT = (
     "It compares caseloads under one set of rules, hours and curves. It says when the hours run out, and what then waits.",
-    "It does not say what a talk is worth: that is not known, and is a setting. It knows nothing of shorter talks, of "
-    "workers who leave, or of cases that are talked to instead of written to.",
+    "It does not say what a talk is worth: that is not known, and is a setting. Talks are as long at 90 cases as "
+    "at 45, and nobody is written to instead of talked to because time is short; it knows nothing of workers who leave.",
     "The range holds 95 of 100 runs of this simulation: chance alone. It holds neither doubt about the model nor about "
     "the assumptions.",
 )
@@ -188,6 +188,12 @@ def _copenhagen(found: Study) -> str:
         said.append(
             "Under the rules of its own time it is reproduced: what differs today is how often a follow-up is due, not how "
             "hard anyone works."
+        )
+    elif then.timeliness_written >= low:
+        said.append(
+            "Under the rules of its own time the two lengths lie on either side of it: too little time if every follow-up is a "
+            "talk, enough if those that may be written are. Which of Copenhagen's follow-ups were talks, how long they took, "
+            "and which share of its cases needed them every four weeks is not known to us; give your own minutes in the policy."
         )
     elif not math.isnan(then.timeliness):
         why = (

@@ -70,7 +70,8 @@ def assumptions(
             "duties before risk, earliest due first, overdue ones before all; then the highest chance of passing the "
             f"horizon, cases past week {policy.order.first_until_week:g} behind the younger, nobody within "
             f"{policy.order.cool_down_days} days of a talk",
-            f"{mine}; milestones, the audit places and a team's own capacity in the policy are left out: {OURS}",
+            f"{mine}; milestones, the audit places, cases about to close, an order by cost and a team's own capacity "
+            f"in the policy are left out: {OURS}",
         ),
         Assumption(
             "how long cases last",

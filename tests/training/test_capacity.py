@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from models.bundle import Bundle
 from risk.__main__ import main
+from risk.capacity.plausible import AtNinety
 from risk.errors import ConfigError
 from risk.policy import read_policy
 from risk.register import Register, write_register
@@ -59,8 +61,6 @@ def test_the_text_names_its_sources_its_limits_and_what_is_not_known(found: Stud
 
 
 def study_without_effect(found: Study) -> Study:
-    from dataclasses import replace
-
     return replace(found, question=replace(found.question, effect=None))
 
 
@@ -74,6 +74,24 @@ def test_the_rules_of_another_day_can_be_asked_for(small_register: Register, sma
     text = in_words(study(small_register, small_bundle, read_policy(), none))
     assert "The rules in force ask for no follow-up" in text
     assert "not known" in text
+
+
+@pytest.mark.parametrize(
+    ("timeliness", "written", "asked_hours", "said"),
+    [
+        (0.94, 1.0, 12.0, "Under the rules of its own time it is reproduced"),
+        (0.66, 1.0, 13.8, "the two lengths lie on either side of it"),
+        (0.66, 0.7, 13.8, "almost as many are asked for as fit into the week"),
+        (0.02, 0.02, 22.5, "more follow-ups are asked for than fit into the week"),
+    ],
+)
+def test_copenhagen_is_reproduced_bracketed_or_missed_and_the_text_says_which(
+    found: Study, timeliness: float, written: float, asked_hours: float, said: str
+) -> None:
+    ninety = AtNinety(found.rules, asked_hours, asked_hours, 14.0, timeliness, written)
+    told = " ".join(believable(replace(found, ninety=(ninety,))))
+    assert said in told
+    assert f"{100 * written:.0f} % if what may be held in writing took 15 minutes" in told
 
 
 def test_page_plot_and_numbers_are_written_and_the_same_again(found: Study, tmp_path: Path) -> None:
