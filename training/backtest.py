@@ -252,6 +252,7 @@ class _Origin:
                 detail.draws[self.day, landmark, name] |= {
                     "calibration_slope": np.array([found.slope, slope]),
                     "calibration_intercept": np.array([found.intercept, intercept]),
+                    "calibration_ici": judging.ici_draws(used, p[scored], found.ici, plan.seed),
                 }
                 table = judging.summary(detail.draws[self.day, landmark, name])
                 made.append(table.assign(origin=self.day, landmark=landmark, learner=name, **_counts(used)))

@@ -102,6 +102,9 @@ class Gates(_Checked):
     slope_low: float = Field(default=0.8, gt=0, lt=1)
     slope_high: float = Field(default=1.25, gt=1)
     most_off: float = Field(default=0.03, gt=0, lt=0.5)
+    most_off_unseen: float = Field(default=0.08, gt=0, lt=1)
+    slope_low_unseen: float = Field(default=0.5, gt=0, lt=1)
+    slope_high_unseen: float = Field(default=2.0, gt=1)
     rows_checked: int = Field(default=500, ge=10)
     least_rows_kept: Share = 0.9
     most_auc: float = Field(default=0.87, gt=0.5, le=1)

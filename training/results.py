@@ -27,6 +27,7 @@ METRICS: dict[str, int] = {
     "observed_minus_expected": 0,
     "calibration_slope": 0,
     "calibration_intercept": 0,
+    "calibration_ici": -1,
 }
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import date
 from importlib.metadata import version
 
+import numpy as np
 import pandas as pd
 
 from models import catalogue
@@ -25,7 +26,7 @@ from training.gates import run_gates
 from training.gates.evidence import Evidence
 from training.landmarks import register_at
 from training.plan import Plan
-from training.results import Backtest, TrainingRun
+from training.results import METRICS, Backtest, TrainingRun
 from training.spread import learn_spread
 
 LIBRARIES = ("risk52", "lightgbm", "numpy", "pandas", "scikit-learn", "scipy")
@@ -79,6 +80,7 @@ def train(
         name, why = choose(judged, plan)
         progress(f"final model: {name}", 0.8)
         bundle = fit(name, material, plan)
+        bundle.meta["calibration"] = calibration_of(judged, name)
         if isinstance(bundle.calibrator, Calibrator):
             learn_spread(bundle.learner, bundle.calibrator, material, plan)
     with clock.step("gates"):
@@ -118,6 +120,23 @@ def check_learners(plan: Plan) -> None:
     barred = [n for n in plan.learners.candidates if not catalogue.can_be_champion(n)]
     if barred:
         raise ConfigError(f"learner {barred[0]!r} may never serve; move it from learners.candidates to learners.shown")
+
+
+def calibration_of(judged: Backtest, learner: str) -> dict[str, dict[str, list[float | None]]]:
+    """What the backtest found of a learner's calibration, for whoever opens the model: ``{landmark: {measure: [value, low, high]}}``.
+
+    Four decimals, so that the same cases in another order, whose sums differ in the last bits, give the same model.
+    """
+    table, out = judged.metrics, dict[str, dict[str, list[float | None]]]()
+    if table.empty:
+        return out
+    measures = {n: n.removeprefix("calibration_") for n in METRICS if n.startswith("calibration_")}
+    measures["observed_minus_expected"] = "observed_minus_expected"
+    rows = table[(table["learner"] == learner) & table["origin"].isna() & table["metric"].isin(measures)]
+    for landmark, metric, *ends in rows[["landmark", "metric", "value", "low", "high"]].itertuples(index=False):
+        numbers = [round(float(v), 4) + 0.0 if np.isfinite(v) else None for v in ends]
+        out.setdefault(str(landmark), {})[measures[str(metric)]] = numbers
+    return out
 
 
 def facts_of(register: Register) -> dict[str, object]:

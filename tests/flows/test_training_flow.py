@@ -53,6 +53,24 @@ def test_a_run_leaves_a_model_its_gates_and_everything_the_report_needs(run: Tra
     assert run.learner_name == run.bundle.meta["learner"] == "linear"
 
 
+def test_the_model_says_what_the_backtest_found_of_its_calibration(run: TrainingRun) -> None:
+    table = run.backtest.metrics
+    mine = table[(table["learner"] == "linear") & table["origin"].isna()]
+    for landmark, found in run.bundle.meta["calibration"].items():
+        assert set(found) == (
+            {"observed_minus_expected"}
+            if landmark == "list"
+            else {"observed_minus_expected", "slope", "intercept", "ici"}
+        )
+        row = mine[(mine["landmark"] == landmark) & (mine["metric"] == "observed_minus_expected")].iloc[0]
+        assert found["observed_minus_expected"] == pytest.approx([row["value"], row["low"], row["high"]], abs=1e-4)
+    assert {"registration", "13", "list"} <= set(run.bundle.meta["calibration"])
+
+
+def test_the_intervals_of_the_model_are_meant_for_single_cases(run: TrainingRun) -> None:
+    assert len(run.bundle.calibrator.spread_) == 2  # type: ignore[union-attr]
+
+
 def test_the_censored_learner_expects_what_comes_and_the_naive_way_does_not(run: TrainingRun) -> None:
     table = run.backtest.metrics
     off = table[(table["metric"] == "observed_minus_expected") & table["origin"].isna() & (table["landmark"] != "list")]

@@ -80,6 +80,30 @@ def test_the_standard_errors_of_slope_and_intercept_are_those_of_a_bootstrap_ove
     assert intercept == pytest.approx(wide[1], rel=0.2)
 
 
+@pytest.mark.parametrize("seed", [0, 2])
+def test_draws_of_the_calibration_index_are_those_of_a_bootstrap_over_persons(seed: int) -> None:
+    rows = made_rows(seed, 3000)
+    cell = judging.make_cell(rows["y"], rows["entry"], rows["started"], CUT, WEEK, rows["person"], 150, seed)
+    p, at = rows["p"][cell.at], cell.at
+    given = {"entry": rows["entry"][at], "weights": cell.w}
+    found = metrics.calibration(rows["y"][at], p, WEEK, **given)
+    drawn = judging.ici_draws(cell, p, found.ici, 3)
+    assert drawn[0] == found.ici
+    again = [metrics.calibration(rows["y"][at], p, WEEK, sample_weight=c, **given).ici for c in cell.counts[1:]]
+    assert drawn[1:].mean() == pytest.approx(np.mean(again), rel=0.1)
+    assert drawn[1:].std() == pytest.approx(np.std(again), rel=0.3)
+
+
+def test_the_interval_of_the_calibration_index_is_drawn_the_other_way_and_never_below_nothing() -> None:
+    draws = np.concatenate([[0.02], np.linspace(0.02, 0.05, 101)])
+    found = judging.mean_of("calibration_ici", [draws])
+    assert found == pytest.approx({"value": 0.02, "low": 0.0, "high": 0.02})
+    found = judging.mean_of("calibration_ici", [np.concatenate([[0.10], np.linspace(0.09, 0.13, 101)])])
+    assert found == pytest.approx({"value": 0.10, "low": 0.2 - 0.129, "high": 0.2 - 0.091})
+    undefined = judging.mean_of("calibration_ici", [np.full(30, np.nan)])
+    assert all(np.isnan(v) for v in undefined.values())
+
+
 def test_lists_count_places_in_expectation_and_only_known_outcomes() -> None:
     listed = pd.DataFrame(
         {

@@ -15,7 +15,8 @@ def check(evidence: Evidence) -> GateResult:
     """Fails where slope or |observed - expected| is outside its limits by more than chance.
 
     The 95 % intervals are widened so that all of them together hold (Bonferroni): with seven landmarks and two questions
-    a good model would otherwise fail every third time.
+    a good model would otherwise fail every third time. Few cases make intervals wide, and a wide one would let anything
+    pass: where the 95 % interval itself cannot rule out a gross error, the gate does not decide.
     """
     limits = evidence.plan.gates
     slope, off = evidence.over_origins("calibration_slope"), evidence.over_origins("observed_minus_expected")
@@ -40,6 +41,23 @@ def check(evidence: Evidence) -> GateResult:
         advice = "look for a change of law or practice in the last years, or calibrate on newer cohorts"
         text = f"{'; '.join(said)} ({allowed}); {advice}"
         return GateResult(NUMBER, NAME, TITLE, "failed", value, limits.most_off, text)
+    unseen = [
+        f"observed minus expected between {r.low:+.3f} and {r.high:+.3f} at {r.at}"
+        for r in off
+        if not max(-r.low, r.high) <= limits.most_off_unseen
+    ]
+    unseen += [
+        f"slope between {r.low:.2f} and {r.high:.2f} at {r.at}"
+        for r in slope
+        if not (r.low >= limits.slope_low_unseen and r.high <= limits.slope_high_unseen)
+    ]
+    if unseen:
+        text = (
+            f"too few cases to tell: {'; '.join(unseen[:3])}{' and more' if len(unseen) > 3 else ''}; an error of "
+            f"{limits.most_off_unseen:g}, or a slope under {limits.slope_low_unseen:g} or over {limits.slope_high_unseen:g}, "
+            "must be ruled out: judge on more cases (a longer window, more origins)"
+        )
+        return GateResult(NUMBER, NAME, TITLE, "not applicable", value, limits.most_off, text)
     slopes = [r.value for r in slope]
     text = f"largest difference between observed and expected share {value:.3f} (at {worst.at})"
     text += f"; slopes {min(slopes):.2f} to {max(slopes):.2f}" if slopes else ""
