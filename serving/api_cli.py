@@ -28,9 +28,11 @@ def score_command(register: Path, as_of: date, out: Path, model: str, reasons: i
     """
     from models.registry import champion_bundle
     from risk.progress import telling
+    from risk.register import about_register
     from serving.batch import score_file
     from serving.champion import InService
 
+    about_register(register)  # a wrong path is told before a model is fetched
     with telling() as step:
         step("opening the model", 0.0)
         in_service = InService(champion_bundle(model), model)
