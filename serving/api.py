@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import hashlib
 import logging
+import threading
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, date, datetime
 from typing import Any
@@ -31,7 +32,7 @@ from serving.reading import media_type
 from serving.settings import Settings, read_settings
 from serving.shortway import ShortWay
 from serving.sources import Source, source_of
-from serving.start import Behind, open_behind
+from serving.start import Behind, open_behind, settle
 from serving.store.ledger import forget_repeats
 
 HOUR = 3600.0
@@ -75,6 +76,8 @@ def create_app(
         await asyncio.to_thread(champion.refresh)
         await asyncio.to_thread(desk.bands.refresh)
         desk.open()
+        if threading.current_thread() is threading.main_thread():  # else this is a guest in somebody else's process
+            settle()
         watches = (
             _every(settings.refresh_seconds, champion.refresh),
             _every(settings.refresh_seconds, desk.bands.refresh),
@@ -122,10 +125,19 @@ async def _every(seconds: float, what: Callable[[], object]) -> None:
             log.error("%s", why)
 
 
+class _Finished(Response):
+    """JSON as it is: it was checked when it was made, and need not be again."""
+
+    def __init__(self, text: str, status: int = 200) -> None:
+        self.status_code, self.background, self.body = status, None, text.encode()
+        self.raw_headers = [
+            (b"content-length", str(len(self.body)).encode()),
+            (b"content-type", b"application/json"),
+        ]
+
+
 def _ready_made(message: BaseModel | str, status: int = 200) -> Response:
-    """The message as it is: it was validated when it was made, and need not be again."""
-    text = message if isinstance(message, str) else message.model_dump_json()
-    return Response(text, status, media_type="application/json")
+    return _Finished(message if isinstance(message, str) else message.model_dump_json(), status)
 
 
 def _unless_known(request: Request, message: BaseModel) -> Response:

@@ -26,7 +26,7 @@ from serving.bands import Bands
 from serving.champion import Champion, InService
 from serving.counting import Counts
 from serving.messages import Envelope, Row, flaws_of
-from serving.problems import Flaw, Refused, request_id
+from serving.problems import Flaw, Refused
 from serving.reading import JSON, parse_json, read_body
 from serving.recording import record
 from serving.rows import read_rows
@@ -167,7 +167,8 @@ class Desk:
             raise Refused("busy")
         self._here += 1
         try:
-            caller, called, loop = request.state.caller, request_id(request), asyncio.get_running_loop()
+            state, loop = request.scope["state"], asyncio.get_running_loop()
+            caller, called = state["caller"], state["request_id"]
             repeats = None if repeat_key is None else (repeat_key, _digest(request.scope["path"], body))
             if len(body) > SMALL_BYTES:
                 work = (body, model, caller, called, repeats, limits)
@@ -176,7 +177,7 @@ class Desk:
             else:
                 # Few cases are scored here, with those of whoever asks at the same time: a thread would cost as much again.
                 made, written = await self._turn(Asked(self._read(body, limits), model, caller, called, repeats), loop)
-            request.state.n_cases = len(made.answer.outcomes)
+            state["n_cases"] = len(made.answer.outcomes)
             if written.is_clash:
                 raise Refused("key-reused")
             if written.earlier is None:

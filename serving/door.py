@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 import re
+import secrets
 import time
 import traceback
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from email.utils import format_datetime
-from uuid import uuid4
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -109,7 +109,7 @@ def _dress(headers: list[tuple[bytes, bytes]], given: str, scope: Scope) -> None
 def _id_of(asked: bytes) -> str:
     """The caller's own id when it can be nothing else, or a new one."""
     text = asked.decode("latin-1")
-    return text if _SAFE_ID.fullmatch(text) and not looks_like_cpr(text) else uuid4().hex
+    return text if text and _SAFE_ID.fullmatch(text) and not looks_like_cpr(text) else secrets.token_hex(16)
 
 
 def _method(scope: Scope) -> str:

@@ -57,9 +57,15 @@ def read_row(place: int, given: Any, as_of: date, max_facts: int) -> Row:
         return row
     row.case_id = case.case_id
     _check_order(row)
+    codes, columns = _codes(), row.columns
     for name, value in vars(case.attributes).items():
-        if value is not None:
-            row.columns[name] = _number(row, name, value, "/attributes/", name)
+        if value is None:
+            continue
+        if isinstance(value, str):
+            code = codes[name].get(value)
+            columns[name] = _other(row, name, f"/attributes/{name}") if code is None else code
+        else:
+            columns[name] = float(value)
     for i, fact in enumerate(case.facts):
         _read_fact(row, i, fact)
     return row
@@ -103,7 +109,12 @@ def _read_fact(row: Row, i: int, fact: Fact) -> None:
                 text_en=f"{declared.label[1]} was recorded before the office learned of the case; is the date right?",
             )
         )
-    row.facts.append((fact.name, fact.known_on, _number(row, fact.name, fact.value, "/facts/", i, "/value")))
+    if isinstance(fact.value, str):
+        code = _codes()[fact.name].get(fact.value)
+        value = _other(row, fact.name, f"/facts/{i}/value") if code is None else code
+    else:
+        value = float(fact.value)
+    row.facts.append((fact.name, fact.known_on, value))
 
 
 def _not_used(row: Row, i: int, fact: Fact) -> None:
@@ -125,23 +136,18 @@ def _has_kind(attribute: Attribute, value: bool | float | str) -> bool:
     return isinstance(value, float) and attribute.low <= value <= attribute.high
 
 
-def _number(row: Row, name: str, value: bool | float | str, *pointer: object) -> float:
-    """A value as a snapshot holds it; a level that is not known counts as ``other``, with a note."""
-    if not isinstance(value, str):
-        return float(value)
-    codes = _codes()[name]
-    if value in codes:
-        return codes[value]
+def _other(row: Row, name: str, pointer: str) -> float:
+    """What a level that is not known counts as, with a note."""
     da, en = schema.attributes()[name].label
     row.notes.append(
         Note(
             code="unknown-level",
-            pointer="".join(map(str, pointer)),
+            pointer=pointer,
             text_da=f"{da}: koden kendes ikke og tæller som 'andet'",
             text_en=f"{en}: the code is not known and counts as 'other'",
         )
     )
-    return codes[OTHER]
+    return _codes()[name][OTHER]
 
 
 @cache
