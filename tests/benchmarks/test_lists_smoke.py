@@ -24,6 +24,8 @@ def test_the_smoke_run_times_every_step_and_writes_both_files(tmp_path: Path) ->
     assert {"scoring", "curves ahead", "order", "reasons", "writing", "... XLSX"} <= set(what)
     after = [s["seconds"] for s in run["steps"] if s["is_after"]]
     assert run["seconds_after_scoring"] == sum(after)
+    assert [v["n"] for v in run["page"]] == [2, 40, 40]  # two of the four teams are in the leader's office
+    assert all(v["ms"] > 0 and v["kilobytes"] > 5 for v in run["page"])
     page = (tmp_path / "lists.md").read_text("utf-8")
     assert all(f"| {w} |" in page for w in what)
 
