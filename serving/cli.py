@@ -93,7 +93,8 @@ def list_command(
         return
     click.echo(
         f"{told['week']}: {told['n_open']} open cases in {told['n_teams']} teams; {told['n_listed']} listed, "
-        f"{told['n_duty']} with a due date ({told['n_overdue']} overdue), {told['n_risk']} by risk, "
+        f"{told['n_duty']} with a due date ({told['n_overdue']} overdue), {told['n_risk']} beyond them, "
+        f"{told['n_closing']} about to close, "
         f"{told['n_past_horizon']} past {lists.worklist.horizon_weeks} weeks, {told['n_no_score']} without a score"
     )
     if told["n_teams_short"]:

@@ -138,6 +138,7 @@ def summary(lists: Lists, folder: Path) -> dict[str, Any]:
         "n_duty": int(teams["n_duty"].sum()),
         "n_overdue": int(teams["n_overdue"].sum()),
         "n_risk": int((teams["n_risk"] + teams["n_audit"]).sum()),
+        "n_closing": int(teams["n_closing"].sum()),
         "n_past_horizon": int(teams["n_past_horizon"].sum()),
         "n_no_score": int(teams["n_no_score"].sum()),
         "n_teams_short": int((teams["shortfall"] > 0).sum()),
