@@ -16,7 +16,6 @@ from fastapi import Request
 from pydantic import ValidationError
 
 from risk.errors import StoreError
-from risk.intake.pseudonym import looks_like_cpr
 from serving.access import Caller
 from serving.answers import Answered, Outcome, answer
 from serving.arrow_in import MEDIA_TYPE as ARROW
@@ -25,7 +24,7 @@ from serving.arrow_out import stream_of, stream_of_body
 from serving.bands import Bands
 from serving.champion import Champion, InService
 from serving.counting import Counts
-from serving.messages import Envelope, Row, flaws_of
+from serving.messages import Envelope, Row, could_name_a_person, flaws_of
 from serving.problems import Flaw, Refused
 from serving.reading import JSON, parse_json, read_body
 from serving.recording import record
@@ -329,6 +328,6 @@ def _repeat_key(request: Request) -> str | None:
     given = [value.decode("latin-1") for name, value in request.scope["headers"] if name == b"idempotency-key"]
     if not given:
         return None
-    if len(given) > 1 or not _REPEAT_KEY.fullmatch(given[0]) or looks_like_cpr(given[0]):
+    if len(given) > 1 or not _REPEAT_KEY.fullmatch(given[0]) or could_name_a_person(given[0]):
         raise Refused("bad-header")
     return given[0]

@@ -17,8 +17,8 @@ from email.utils import format_datetime
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from risk.intake.pseudonym import looks_like_cpr
 from serving.counting import Counts
+from serving.messages import could_name_a_person
 from serving.problems import KINDS, problem_response
 
 log = logging.getLogger("risk.serving")
@@ -109,7 +109,7 @@ def _dress(headers: list[tuple[bytes, bytes]], given: str, scope: Scope) -> None
 def _id_of(asked: bytes) -> str:
     """The caller's own id when it can be nothing else, or a new one."""
     text = asked.decode("latin-1")
-    return text if text and _SAFE_ID.fullmatch(text) and not looks_like_cpr(text) else secrets.token_hex(16)
+    return text if text and _SAFE_ID.fullmatch(text) and not could_name_a_person(text) else secrets.token_hex(16)
 
 
 def _method(scope: Scope) -> str:

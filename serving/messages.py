@@ -44,8 +44,13 @@ _DAY_PATTERN = r"^(19[7-9]|2[01][0-9])[0-9]-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[
 _KEYED_HASH = re.compile(r"[0-9a-f]{32,64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
+def could_name_a_person(text: str) -> bool:
+    """Whether a CPR number could stand in a text; a random name of hexadecimal digits, or a UUID, is none."""
+    return looks_like_cpr(text) and not _KEYED_HASH.fullmatch(text)
+
+
 def _pseudonym(given: object) -> object:
-    if isinstance(given, str) and looks_like_cpr(given) and not _KEYED_HASH.fullmatch(given):
+    if isinstance(given, str) and could_name_a_person(given):
         raise ValueError(_CPR)
     return given
 

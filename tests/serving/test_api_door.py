@@ -212,3 +212,13 @@ def test_many_callers_at_once_get_the_answer_one_gets(serve: Callable[..., TestC
 def test_the_docs_page_is_there_in_development_only(serve: Callable[..., TestClient]) -> None:
     assert serve(refresh_seconds=0).get("/docs").status_code == 404
     assert serve(refresh_seconds=0, environment="development").get("/docs").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["5f0101801234c1b6f0e4a7c8f0f6f0f1", "00000000-0101-4801-8234-010180123456"])
+def test_random_hexadecimal_names_are_taken_whatever_digits_stand_in_them(client: TestClient, name: str) -> None:
+    """One in so many UUIDs holds what could be a day and four digits more; a caller's key must not be refused for that."""
+    headers = {"Idempotency-Key": name, "X-Request-Id": name}
+    answered = client.post("/v1/scores", json=EXAMPLE, headers=headers)
+    assert answered.status_code == 200
+    assert answered.headers["x-request-id"] == name
+    assert client.post("/v1/scores", json=EXAMPLE, headers={"Idempotency-Key": "case-010180-1234"}).status_code == 400
