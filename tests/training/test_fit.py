@@ -15,7 +15,7 @@ from risk.register import Register
 from risk.scoring import score
 from training.fit import Material, base_rate, fit, make, prepare, ranges, required
 from training.landmarks import register_at
-from training.plan import Plan
+from training.plan import Plan, Recent
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +55,29 @@ def test_the_bundle_tells_what_scoring_and_the_next_run_need(
     assert meta["plan"]["name"] == "quick"
     assert meta["outcome"] == read_outcome_definition().model_dump(mode="json")
     assert set(meta["features"]) == set(material.names)
+
+
+def test_recent_weeks_move_the_level_and_nothing_else(
+    bundle: Bundle, material: Material, quick_plan: Plan, made: Register
+) -> None:
+    plan = quick_plan.model_copy(update={"recent": Recent(weeks=26)})
+    recent = fit("linear", material, plan)
+    before, after = (json.loads(b.learner.to_files()["learner.json"])["state"] for b in (bundle, recent))
+    n_periods = len(before["edges"]) - 1
+    assert before["theta"][n_periods:] == after["theta"][n_periods:]
+    assert before["theta"][:n_periods] != after["theta"][:n_periods]
+    assert recent.calibrator is not None
+    assert bundle.calibrator is not None
+    assert recent.calibrator.to_dict() == bundle.calibrator.to_dict()
+    # Nothing changed in this world of late, so the level hardly moves.
+    p, q = (score(made, made.extract_on, b).frame["p_exceed_52w"] for b in (bundle, recent))
+    assert abs((p - q).mean()) < 0.05
+
+
+def test_rules_take_no_notice_of_recent_weeks(material: Material, quick_plan: Plan) -> None:
+    plan = quick_plan.model_copy(update={"recent": Recent(weeks=26)})
+    first, second = (fit("baseline", material, p).learner.to_files() for p in (quick_plan, plan))
+    assert first == second
 
 
 def test_required_are_only_attributes_of_registration_that_were_never_missing(material: Material) -> None:
