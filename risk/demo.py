@@ -38,7 +38,7 @@ def command(ctx: click.Context, cases: int, seed: int, out: Path) -> None:
         _run(ctx, "3 Learn, as of last Monday", "train", out / "register", "--as-of", LAST_MONDAY, "--plan", "demo",
              "--report-dir", out / "report")  # fmt: skip
         # By its first name: a small demo's model may not be proven enough to become champion by itself.
-        model = ("--model", "models:/risk52@challenger", "--out", out / "lists")
+        model = ("--model", "models:/risk52@challenger", "--out", out / "lists", "--dev")
         _run(ctx, "4 Last Monday's lists", "list", out / "register", "--as-of", LAST_MONDAY, *model, "--dev")
         _run(ctx, "5 This Monday's lists", "list", out / "register", "--as-of", EXTRACT_ON, *model, "--dev")
     home = f"RISK_HOME={_short(out / 'home')}"
@@ -46,6 +46,7 @@ def command(ctx: click.Context, cases: int, seed: int, out: Path) -> None:
     click.echo(
         f"  the list      {_short(out / 'lists' / '2026-W47' / 'worklist.html')} (and .xlsx, .csv beside it)\n"
         f"  the report    {_short(out / 'report' / 'report.html')}\n"
+        f"  the page      {home} risk users add ME --role leader --office OFFICE --dev, then {home} risk web --dev\n"
         f"  the service   {home} risk serve --dev\n"
         f"  the runs      mlflow ui --backend-store-uri sqlite:///{_short(out / 'home' / 'mlflow.db')}"
     )

@@ -107,3 +107,15 @@ def test_pages_fit_a_width_of_320_pixels(visit: Callable) -> None:
                 page.goto(path)
             width = page.evaluate("() => document.documentElement.scrollWidth")
             assert width <= NARROW, f"{path} is {width} pixels wide"
+
+
+def test_on_a_small_screen_an_answer_still_takes_two_clicks_on_buttons_wide_enough(visit: Callable) -> None:
+    page: Page = visit("karen", width=NARROW)
+    page.locator("details.give summary").nth(6).click()
+    button = page.locator("details.give[open] button").first
+    size = button.bounding_box()
+    assert size is not None
+    assert size["width"] > 60
+    assert size["height"] < 60
+    button.click()
+    expect(page.locator("p.note")).to_contain_text("Svaret er gemt")
