@@ -117,6 +117,14 @@ class Design:
             at += part.n_terms
         return out
 
+    def by_feature(self, values: FloatArray, n_features: int) -> FloatArray:
+        """Values of the terms (n, n_terms) added up for each feature, (n, n_features); 0 for one without a term."""
+        out = np.zeros((len(values), n_features))
+        if self.parts:
+            sizes = np.array([part.n_terms for part in self.parts])
+            out[:, [part.feature for part in self.parts]] = np.add.reduceat(values, np.cumsum(sizes) - sizes, axis=1)
+        return out
+
     def to_list(self) -> list[dict[str, Any]]:
         return [{"kind": type(p).__name__, **asdict(p)} for p in self.parts]
 

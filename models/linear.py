@@ -151,18 +151,18 @@ class LinearHazard(Learner):
     def _by_feature(self, matrix: FloatArray, entry: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Steady and changing effect of each feature, (n, p) twice, and log hazards of the average case, (n, K)."""
         terms = self.design_.terms(matrix)
-        owner = np.zeros((self.design_.n_terms, matrix.shape[1]))
-        owner[np.arange(len(owner)), self.design_.feature] = 1.0
         age, start = np.zeros(len(matrix)), np.broadcast_to(self._alpha, (len(matrix), len(self._alpha)))
         if self.age_ is not None:
             age_terms = self.age_.terms(np.log1p(entry))
-            age, start = age_terms[:, 0], start + (age_terms @ self._age)[:, None]
-        steady = (terms * self._steady) @ owner
+            age, start = age_terms[:, 0], start + (age_terms * self._age).sum(axis=1)[:, None]
+        # Summed row by row, here and below, never as a product of matrices: a case has the same bits alone as among many.
+        steady = self.design_.by_feature(terms * self._steady, matrix.shape[1])
         if self._ageing.any():
-            steady += age[:, None] * ((terms * self._ageing) @ owner)
-        changing = (terms * self._changing) @ owner if self._changing.any() else np.zeros_like(steady)
+            steady += age[:, None] * self.design_.by_feature(terms * self._ageing, matrix.shape[1])
+        changing = np.zeros_like(steady)
+        if self._changing.any():
+            changing = self.design_.by_feature(terms * self._changing, matrix.shape[1])
         if self.spread_ is not None:
-            # Summed row by row: a case has the same bits alone as among many.
             level, factor = (at[0] + (age_terms * at[1:]).sum(axis=1) for at in self.spread_)
             start, steady = start + level[:, None], steady * (1.0 + factor)[:, None]
             changing = changing * (1.0 + factor)[:, None]
@@ -188,7 +188,7 @@ class LinearHazard(Learner):
             eta = self._log_hazard(steady, changing, start)
             exposure = self.periods_.exposure(entry[at], np.full(len(eta), week))
             weights = period_weights(eta, start, exposure)
-            parts[at] = steady * weights.sum(axis=1)[:, None] + changing * (weights @ self._clock)[:, None]
+            parts[at] = steady * weights.sum(axis=1)[:, None] + changing * (weights * self._clock).sum(axis=1)[:, None]
             base[at] = log_odds_open(cumulative_hazard(eta, exposure)) - parts[at].sum(axis=1)
         return parts, base
 
