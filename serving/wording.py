@@ -67,7 +67,9 @@ class Wording:
 
     def unknown_facts(self, snapshot: Snapshot) -> list[str]:
         """Of each case, the facts behind the model's features that nobody has recorded."""
-        lacking = np.isnat(np.array([snapshot.known_on[n] for n in self.facts]).reshape(len(self.facts), -1)).T
+        lacking = np.isnat(
+            np.array([snapshot.known_on[n] for n in self.facts]).reshape(len(self.facts), len(snapshot))
+        ).T
         made: dict[bytes, str] = {}
         out = []
         for row in lacking:
