@@ -9,7 +9,8 @@ the curve of every case. *Additive* and *direct* are the learners as they come; 
 one. One thread each. Every measurement is a process of its own, and they take turns; CPU is that of the process, which a
 busy machine disturbs less than the clock on the wall. The peak of memory is that of the whole process.
 
-The cases are made up: those open before week 52 of a synthetic register, over and over under new ids.
+The cases are made up: those open before week 52 of a synthetic register, over and over under new ids, each time with
+three in ten of their attributes exchanged with others' so that hardly two are alike.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from benchmarks.machine import command, describe
 from benchmarks.memory import peak
 from models import catalogue
 from models.bundle import Bundle
-from risk import features
+from risk import features, schema
 from risk.files import whole_file
 from risk.outcomes import observe, read_outcome_definition
 from risk.register import GROUP_ROWS, Register, write_register
@@ -96,6 +97,7 @@ def tile(register: Register, n: int, folder: Path) -> None:
     cases, facts = pq.read_table(folder / "cases.parquet"), pq.read_table(folder / "facts.parquet")
     place = pd.Index(few.cases["case_id"]).get_indexer(few.facts["case_id"])
     made: dict[str, list[pa.Table]] = {"cases": [], "facts": []}
+    rng = np.random.default_rng(1)
     writers = {
         what: pq.ParquetWriter(folder / f"{what}.parquet", table.schema)
         for what, table in (("cases", cases), ("facts", facts))
@@ -106,13 +108,24 @@ def tile(register: Register, n: int, folder: Path) -> None:
         k = int(np.searchsorted(place, m))
         for what, table, named in (("cases", cases.slice(0, m), ids), ("facts", facts.slice(0, k), ids[place[:k]])):
             column = pa.array(named, table.schema.field("case_id").type)
-            made[what].append(table.set_column(table.schema.get_field_index("case_id"), "case_id", column))
+            mixed = _exchanged(table, rng) if what == "cases" else table
+            made[what].append(mixed.set_column(table.schema.get_field_index("case_id"), "case_id", column))
             is_last = first + m == n
             if is_last or sum(map(len, made[what])) >= GROUP_ROWS:
                 writers[what].write_table(pa.concat_tables(made[what]), row_group_size=GROUP_ROWS)
                 made[what].clear()
     for writer in writers.values():
         writer.close()
+
+
+def _exchanged(cases: pa.Table, rng: np.random.Generator) -> pa.Table:
+    """The same cases, three in ten of their attributes from another case."""
+    for name in schema.case_attributes():
+        if name in cases.column_names:
+            own, other = np.arange(len(cases)), rng.integers(0, len(cases), len(cases))
+            taken = cases[name].take(pa.array(np.where(rng.random(len(cases)) < 0.3, other, own)))
+            cases = cases.set_column(cases.schema.get_field_index(name), cases.schema.field(name), taken)
+    return cases
 
 
 def job(name: str, place: Path, as_of: date) -> int:

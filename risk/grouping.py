@@ -17,21 +17,21 @@ Ints = npt.NDArray[np.int64]
 
 
 class Places:
-    """Finds the places of case ids among those of a part."""
+    """Finds the places of case ids among those of a part; ``marks`` are theirs, sorted."""
 
     def __init__(self, ids: pa.DictionaryArray) -> None:
         self.ids = ids.dictionary.take(ids.indices)
         marks = marks_of(self.ids)
         self._order = np.argsort(marks)
-        self._marks = marks[self._order]
+        self.marks = marks[self._order]
 
     def of(self, wanted: pa.DictionaryArray) -> Ints:
         """Where each id stands, (m,), -1 where it does not."""
         known = wanted.dictionary
-        if not len(self._marks) or not len(known):
+        if not len(self.marks) or not len(known):
             return np.full(len(wanted), -1, dtype=np.int64)
-        near = np.searchsorted(self._marks, marks_of(known))
-        at = self._order[np.minimum(near, len(self._marks) - 1)]
+        near = np.searchsorted(self.marks, marks_of(known))
+        at = self._order[np.minimum(near, len(self.marks) - 1)]
         # Equal marks are very nearly equal texts; only equal texts count.
         is_here = pc.equal(self.ids.take(pa.array(at)), known).to_numpy(zero_copy_only=False)
         found: Ints = np.where(is_here, at, -1)[wanted.indices.to_numpy(zero_copy_only=False)]

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from risk import schema
-from risk.arrow import FactValues, as_dictionary, days_of, is_text, marks_of, values_of
+from risk.arrow import FactValues, as_dictionary, days_of, is_text, values_of
 from risk.errors import AsOfError, CaseDataError, RegisterError, rows_named
 from risk.grouping import Ints, Places, deal, pile
 from risk.register import about_register
@@ -32,7 +32,7 @@ MOST_PILES = 256
 ROW = "__row__"
 DATES = ("opened_on", "registered_on", "closed_on")
 Placed = list[tuple[pa.RecordBatch, Ints]]  # facts, and the place of each one's case among the cases
-Found = tuple[pa.RecordBatch, Placed]
+Found = tuple[pa.RecordBatch, Places, Placed]
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,8 @@ class RegisterParts:
         """
         marks: list[npt.NDArray[np.uint64]] = []
         try:
-            for cases, facts in self._in_order() if self._is_grouped else self._dealt():
-                marks.append(marks_of(cases.column("case_id")))
+            for cases, places, facts in self._in_order() if self._is_grouped else self._dealt():
+                marks.append(places.marks)
                 yield self._part(cases, facts)
         except (pa.ArrowException, OSError) as why:
             raise RegisterError(
@@ -167,7 +167,7 @@ class RegisterParts:
                 if n < len(batch):
                     waiting = batch.slice(n)
                     break
-            yield cases, here
+            yield cases, places, here
         self._refuse_orphans([b for b in (waiting, *facts) if b is not None and len(b)])
 
     def _dealt(self) -> Iterator[Found]:
@@ -182,7 +182,7 @@ class RegisterParts:
                     places = Places(cases.column("case_id"))
                     batches = [(b, places.of(b.column("case_id"))) for b in pile(place / f"facts-{i}")]
                     self._refuse_orphans([b.filter(pa.array(at < 0)) for b, at in batches if (at < 0).any()])
-                    yield cases, batches
+                    yield cases, places, batches
 
     def _refuse_orphans(self, left: list[pa.RecordBatch]) -> None:
         rows = [r for batch in left for r in batch.column(ROW).to_pylist()]

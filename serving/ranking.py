@@ -26,23 +26,23 @@ UNSCORED = 2.0  # after every chance: those lie between -1 and 0 when the highes
 
 def rank_order(p: Floats, opened_on: Dates, case_id: pa.Array) -> Ints:
     """The order of cases, (n,), by chance ``p`` (nan without a score), opening day and case id."""
-    key = np.where(np.isnan(p), UNSCORED, -p)
-    order = np.lexsort((opened_on, key))
-    tied = (np.diff(key[order]) == 0) & (np.diff(opened_on[order]) == np.timedelta64(0, "D"))
+    key = _coarse(p, opened_on)
+    order = np.argsort(key, kind="stable").astype(np.int64)  # quick where sorted portions follow one another
+    tied = np.diff(key[order]) == 0
     if not tied.any():
         return order
-    # Ids decide within ties only, and comparing texts is dear.
+    # Days and ids decide within ties only, and comparing texts is dear.
     group = np.concatenate([[0], np.cumsum(~tied)])
     rows = np.flatnonzero(np.concatenate([tied, [False]]) | np.concatenate([[False], tied]))
     ids = np.array(case_id.take(pa.array(order[rows])).to_pylist(), dtype=str)
-    order[rows] = order[rows][np.lexsort((ids, group[rows]))]
+    order[rows] = order[rows][np.lexsort((ids, opened_on[order[rows]], group[rows]))]
     return order
 
 
 def _coarse(p: Floats, opened_on: Dates) -> Floats:
-    """A number that never falls along the order: where to cut it into slices."""
+    """A number that never falls along the order, nor is equal where chances differ: cases are cut into slices by it."""
     days = opened_on.astype("datetime64[D]").astype(np.float64)
-    return np.where(np.isnan(p), UNSCORED + 0.5 + days / 1e6, -p)
+    return np.where(np.isnan(p), UNSCORED + days / 1e6, -p)
 
 
 class Portions:
