@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -21,6 +28,7 @@ from risk.register import Register, make_register
 from risk.scoring import entry_weeks
 from risk.snapshot import snapshot_rows
 from serving.api import create_app
+from serving.description import EXAMPLE
 from serving.settings import Settings
 from serving.sources import FolderSource
 from serving.store.engine import open_store
@@ -154,3 +162,68 @@ def serve(
 @pytest.fixture
 def client(serve: Callable[..., TestClient]) -> TestClient:
     return serve(refresh_seconds=0.0)
+
+
+class Server:
+    """``risk serve --dev`` in a process of its own."""
+
+    def __init__(self, model: Path | str, home: Path, settings: dict[str, str]) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self._model, self._settings = str(model), {"RISK_HOME": str(home), "RISK_REFRESH_SECONDS": "0"} | settings
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.store = f"sqlite:///{home / 'store-dev.db'}"
+        self._log = home / "serve.log"  # a pipe that nobody reads would fill up and stop the service
+
+    def start(self) -> float:
+        """Start it; the seconds until it was ready."""
+        began = time.monotonic()
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "risk", "serve", "--dev", "--model", self._model, "--port", str(self.port)],
+                env=os.environ | self._settings,
+                stdout=log,
+                stderr=log,
+            )
+        while time.monotonic() - began < 60:
+            try:
+                with urllib.request.urlopen(f"{self.url}/health/ready", timeout=5) as answer:
+                    if answer.status == 200:
+                        return time.monotonic() - began
+            except OSError:
+                assert self.process.poll() is None, self._log.read_text()
+                time.sleep(0.05)
+        raise TimeoutError("not ready within a minute")
+
+    def ask(self, case_id: str, n: int = 1) -> list[dict[str, Any]]:
+        case = EXAMPLE["cases"][0]
+        cases = [case | {"case_id": f"{case_id}-{i}"} for i in range(n)]
+        request = urllib.request.Request(
+            f"{self.url}/v1/scores",
+            json.dumps(EXAMPLE | {"as_of": "2026-11-20", "cases": cases}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            told: list[dict[str, Any]] = json.load(answer)["results"]
+            return told
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def start_server() -> Iterator[Callable[..., Server]]:
+    """Start the service in a process of its own: the model, its RISK_HOME, further settings of its environment."""
+    made: list[Server] = []
+
+    def _start(model: Path | str, home: Path, **settings: str) -> Server:
+        made.append(Server(model, home, settings))
+        made[-1].start()
+        return made[-1]
+
+    yield _start
+    for server in made:
+        server.stop()
