@@ -193,7 +193,7 @@ class Order(Checked):
 class Closing(Checked):
     """From which chance of closing within four weeks a case is shown apart; above 1: never."""
 
-    p_at_least: float = Field(default=0.5, gt=0)
+    p_at_least: float = Field(default=0.4, gt=0)
 
 
 class Bands(Checked):

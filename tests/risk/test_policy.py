@@ -72,7 +72,7 @@ def test_what_nobody_checked_against_the_law_is_not_called_law() -> None:
         ('by = "risk"', 'by = "luck"', r"order\.by: Input should be 'risk', 'avoidable_cost' or 'mix'"),
         ("follow_up = 60", "follow_up = 0", r"capacity\.minutes\.follow_up"),
         ("written = 60", "letter = 60", r"capacity\.minutes\.letter: Extra inputs are not permitted"),
-        ("p_at_least = 0.5", "p_at_least = 0", r"closing\.p_at_least"),
+        ("p_at_least = 0.4", "p_at_least = -1", r"closing\.p_at_least"),
         ("[capacity]", "[capacity", "cannot be read"),
     ],
 )

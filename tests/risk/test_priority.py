@@ -186,7 +186,7 @@ def test_cases_about_to_close_by_themselves_stand_apart_take_no_place_and_keep_t
     work = week(
         case("soon", 0.3, p_close_4w=0.5), case("sooner", 0.2, p_close_4w=0.8), case("stays", 0.1, p_close_4w=0.49),
         due("due", 0.2, "2026-11-24", p_close_4w=0.9), case("called", 0.1, p_close_4w=0.9, contacted_on="2026-11-20"),
-        places=2,
+        places=2, closing=Closing(p_at_least=0.5),
     )  # fmt: skip
     assert list(zip(work.rows["section"], work.rows["case_id"], strict=True)) == [
         ("duty", "due"), ("risk", "stays"), ("closing", "sooner"), ("closing", "soon"),
