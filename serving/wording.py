@@ -67,9 +67,8 @@ class Wording:
 
     def unknown_facts(self, snapshot: Snapshot) -> list[str]:
         """Of each case, the facts behind the model's features that nobody has recorded."""
-        lacking = np.isnat(
-            np.array([snapshot.known_on[n] for n in self.facts]).reshape(len(self.facts), len(snapshot))
-        ).T
+        known_on = np.array([snapshot.known_on[n] for n in self.facts], dtype="datetime64[D]")
+        lacking = np.isnat(known_on.reshape(len(self.facts), len(snapshot))).T
         made: dict[bytes, str] = {}
         out = []
         for row in lacking:
