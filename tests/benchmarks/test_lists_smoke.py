@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pandas as pd
 from click.testing import CliRunner
 
-from benchmarks import lists
+from benchmarks import closing, lists
 
 
 def test_the_smoke_run_times_every_step_and_writes_both_files(tmp_path: Path) -> None:
@@ -35,3 +36,14 @@ def test_a_made_up_office_has_as_many_open_cases_and_teams_as_asked_for(tmp_path
     assert int(made.cases["closed_on"].isna().sum()) == 60
     assert made.cases["team"].nunique() == 3
     assert len(lists.office(60, 3, tmp_path / "register")) == len(made)  # kept for the next run
+
+
+def test_what_a_chance_of_closing_promised_is_held_against_what_came(tmp_path: Path) -> None:
+    done = CliRunner().invoke(closing.main, ["--smoke", "--out", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    rows = [r.split("|") for r in (tmp_path / "closing.md").read_text("utf-8").splitlines() if r.startswith("| ")][1:]
+    tenths = [float(r[2]) for r in rows]
+    assert len(tenths) == closing.BINS
+    assert tenths == sorted(tenths)
+    told = pd.DataFrame({"p": [0.1] * 5 + [0.45] * 5, "closed": [False] * 7 + [True] * 3})
+    assert "5 cases, 45 promised, 60 came." in closing.page(told, 0.4, "by hand")
