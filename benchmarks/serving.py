@@ -14,19 +14,15 @@ less than requests per second; both are told.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import statistics
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
-from socket import socket
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -34,6 +30,18 @@ import click
 import numpy as np
 
 from benchmarks.machine import command, describe
+from benchmarks.serving_bodies import as_arrow, as_features, as_json
+from benchmarks.serving_servers import (
+    CONNECTIONS,
+    LEDGER_KEY,
+    SMOKE,
+    Served,
+    Sizes,
+    Turn,
+    free_port,
+    measure,
+    started,
+)
 from models import catalogue
 from models.bundle import Bundle
 from risk import features
@@ -44,42 +52,6 @@ from risk.snapshot import snapshot_rows
 from risk.synthetic import synthesise
 
 RESULTS = Path(__file__).parent / "results"
-CONNECTIONS = 8
-LEDGER_KEY = "for benchmarks only: 0123456789 abcdef"
-
-
-@dataclass(frozen=True)
-class Sizes:
-    cases: int = 4000
-    trees: int = 300
-    seconds: float = 4.0
-    rounds: int = 3
-    batch: int = 1000
-    batches: int = 4
-
-
-SMOKE = Sizes(cases=400, trees=10, seconds=0.3, rounds=1, batch=20, batches=1)
-
-
-@dataclass(frozen=True)
-class Served:
-    """What one server did in one round."""
-
-    server: str
-    round: int
-    requests: int
-    seconds: float
-    cpu_seconds: float
-    p50_ms: float
-    p99_ms: float
-
-    @property
-    def per_second(self) -> float:
-        return self.requests / self.seconds
-
-    @property
-    def cpu_us(self) -> float:
-        return 1e6 * self.cpu_seconds / self.requests
 
 
 def make_bundle(learner_name: str, sizes: Sizes, folder: Path) -> Path:
@@ -141,118 +113,6 @@ def serve_floor(port: int) -> None:
     uvicorn.run(app, port=port, access_log=False, log_level="critical")
 
 
-class Server:
-    """A server in processes of its own."""
-
-    def __init__(self, name: str, line: list[str], ready: str, port: int, home: Path) -> None:
-        environment = os.environ | {
-            "RISK_HOME": str(home), "RISK_LEDGER_KEY": LEDGER_KEY, "RISK_RATE": "100000000/minute",
-            "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "OMP_NUM_THREADS": "1",
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",  # MLflow starts uvicorn by its name
-        }  # fmt: skip
-        self.name, self.port = name, port
-        self._log = (home / f"{name}.log".replace(" ", "-")).open("wb")
-        self.process = subprocess.Popen(
-            line, env=environment, stdout=self._log, stderr=self._log, start_new_session=True
-        )
-        until = time.monotonic() + 180
-        while time.monotonic() < until:
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}{ready}", timeout=5):
-                    return
-            except OSError:
-                if self.process.poll() is not None:
-                    break
-                time.sleep(0.1)
-        raise click.ClickException(f"{name} did not start: {Path(self._log.name).read_text()[-600:]}")
-
-    def cpu_seconds(self) -> float:
-        """User and system seconds of the server's own processes (its session)."""
-        total = 0
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                fields = stat.read_text().rpartition(")")[2].split()
-            except OSError:
-                continue  # a process that has just ended
-            if int(fields[3]) == self.process.pid:
-                total += int(fields[11]) + int(fields[12])
-        return total / os.sysconf("SC_CLK_TCK")
-
-    def stop(self) -> None:
-        self.process.terminate()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, 9)
-            self.process.wait()
-        self._log.close()
-
-
-@contextmanager
-def started(name: str, line: list[str], ready: str, port: int, home: Path) -> Iterator[Server]:
-    server = Server(name, line, ready, port, home)
-    try:
-        yield server
-    finally:
-        server.stop()
-
-
-async def _ask(port: int, request: bytes, until: float, most: int, took: list[float]) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    while time.perf_counter() < until and len(took) < most:
-        began = time.perf_counter()
-        writer.write(request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        if not head.startswith(b"HTTP/1.1 200"):
-            raise click.ClickException(f"answered {head[:40]!r} {(await reader.read(400))!r}")
-        length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-        await reader.readexactly(int(length.split(b":")[1]))
-        took.append(time.perf_counter() - began)
-    writer.close()
-
-
-def measure(server: Server, round_: int, path: str, body: bytes, headers: dict[str, str], seconds: float, most: int = 10**9) -> Served:  # fmt: skip
-    lines = [f"POST {path} HTTP/1.1", "Host: x", f"Content-Length: {len(body)}", "Content-Type: application/json"]
-    request = "\r\n".join([*lines, *(f"{k}: {v}" for k, v in headers.items()), "", ""]).encode() + body
-    took: list[float] = []
-
-    async def all_of_them(n: int) -> None:
-        until = time.perf_counter() + seconds
-        await asyncio.gather(*(_ask(server.port, request, until, most, took) for _ in range(n)))
-
-    asyncio.run(_ask(server.port, request, time.perf_counter() + 60, 3, []))
-    cpu, began = server.cpu_seconds(), time.perf_counter()
-    asyncio.run(all_of_them(CONNECTIONS if most > 1000 else 1))
-    ended, used = time.perf_counter(), server.cpu_seconds() - cpu
-    p50, p99 = (1000 * float(np.quantile(took, q)) for q in (0.5, 0.99))
-    return Served(server.name, round_, len(took), ended - began, max(used, 0.01), p50, p99)
-
-
-def free_port() -> int:
-    with socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
-def bodies(bundle: Path, n: int) -> tuple[bytes, bytes]:
-    """``n`` cases as we take them, and their built features as MLflow takes them."""
-    from datetime import date
-
-    from serving.description import EXAMPLE
-    from serving.rows import read_rows, taken
-
-    case, as_of = EXAMPLE["cases"][0], date.fromisoformat(EXAMPLE["as_of"])
-    cases = [case | {"case_id": f"SYN{i:06d}"} for i in range(n)]
-    rows = taken(read_rows(cases, as_of, 200))
-    names = Bundle.open(bundle).meta["features"]
-    frame = features.feature_frame(features.build_features(rows, names)).assign(entry_weeks=rows.age_weeks)
-    # A number that is null in every row reaches a pyfunc model as an object and is refused: the peer is sent known ones.
-    numbers = frame.select_dtypes("number").columns
-    frame[numbers] = frame[numbers].fillna(1.5)
-    split = json.loads(frame.to_json(orient="split", index=False))
-    return json.dumps(EXAMPLE | {"cases": cases}).encode(), json.dumps({"dataframe_split": split}).encode()
-
-
 def run(learner_name: str, sizes: Sizes, work: Path, with_peer: bool) -> list[Served]:
     home = work / learner_name / "home"
     home.mkdir(parents=True)
@@ -263,9 +123,8 @@ def run(learner_name: str, sizes: Sizes, work: Path, with_peer: bool) -> list[Se
                           capture_output=True, text=True, check=True)  # fmt: skip
     bearer = {"Authorization": f"Bearer {made.stdout.strip()}"}
     ports = [free_port() for _ in range(3)]
-    one, one_peer = bodies(bundle, 1)
-    some, some_peer = bodies(bundle, sizes.batch)
-    found = []
+    one, some = as_json(1), as_json(sizes.batch)
+    found: list[Served] = []
     with ExitStack() as stack:
         ours = stack.enter_context(
             started(
@@ -276,7 +135,7 @@ def run(learner_name: str, sizes: Sizes, work: Path, with_peer: bool) -> list[Se
                 home,
             )
         )
-        (home / "answer.json").write_bytes(_answer(ports[0], one, bearer))
+        (home / "answer.json").write_bytes(_answer(ports[0], one.content, bearer))
         floor = stack.enter_context(
             started(
                 "floor",
@@ -286,29 +145,24 @@ def run(learner_name: str, sizes: Sizes, work: Path, with_peer: bool) -> list[Se
                 home,
             )
         )
-        turns = [(floor, "/v1/scores", one, some, {}), (ours, "/v1/scores", one, some, bearer)]
+        batch = f"batch of {sizes.batch}"
+        turns = [
+            Turn(floor, "floor", "/v1/scores", one, 1, {}),
+            Turn(floor, f"floor, {batch}", "/v1/scores:batch", some, sizes.batch, {}),
+            Turn(ours, "ours", "/v1/scores", one, 1, bearer),
+            Turn(ours, f"ours, {batch}", "/v1/scores:batch", some, sizes.batch, bearer),
+            Turn(ours, f"ours, Arrow {batch}", "/v1/scores:batch", as_arrow(sizes.batch), sizes.batch, bearer),
+        ]
         if with_peer:
             model = write_mlmodel(bundle, work / learner_name / "mlmodel")
-            line = [
-                sys.executable,
-                "-m",
-                "mlflow",
-                "models",
-                "serve",
-                "-m",
-                str(model),
-                "--env-manager",
-                "local",
-                "-p",
-                str(ports[2]),
-            ]
+            line = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(model), "--env-manager", "local", "-p",
+                    str(ports[2])]  # fmt: skip
             peer = stack.enter_context(started("mlflow", line, "/ping", ports[2], home))
-            turns.append((peer, "/invocations", one_peer, some_peer, {}))
+            turns.append(Turn(peer, "mlflow", "/invocations", as_features(bundle, 1), 1, {}))
+            many = as_features(bundle, sizes.batch)
+            turns.append(Turn(peer, f"mlflow, {batch}", "/invocations", many, sizes.batch, {}))
         for round_ in range(sizes.rounds):
-            for server, path, small, large, headers in turns:
-                found.append(measure(server, round_, path, small, headers, sizes.seconds))
-                batch = measure(server, round_, path, large, headers, 120.0, most=sizes.batches)
-                found.append(Served(**asdict(batch) | {"server": f"{server.name}, batch of {sizes.batch}"}))
+            found += [measure(turn.server, round_, turn, sizes) for turn in turns]
     return found
 
 
@@ -321,28 +175,38 @@ def _answer(port: int, body: bytes, headers: dict[str, str]) -> bytes:
         return content
 
 
+HEADINGS = (
+    "server", "requests/s", "rows/s", "CPU µs", "p50 ms", "p99 ms", "requests/s : floor", "CPU : floor", "p99 : floor's p50",
+    "rows/s : mlflow", "CPU mlflow : this",
+)  # fmt: skip
+
+
 def page(tables: dict[str, list[Served]], said: str) -> str:
     lines = ["# What a request costs", "", said, ""]
     for learner_name, found in tables.items():
-        middle = {
-            name: _middle([s for s in found if s.server == name]) for name in dict.fromkeys(s.server for s in found)
-        }
-        lines += [f"## {learner_name}", "", "| server | requests/s | CPU µs | p50 ms | p99 ms | requests/s : floor | CPU : floor | CPU mlflow : this |",
-                  "|---|---|---|---|---|---|---|---|"]  # fmt: skip
-        for name, row in middle.items():
-            kind = name.partition(",")[1] + name.partition(",")[2]
-            floor, peer = middle["floor" + kind], middle.get("mlflow" + kind)
-            ratio = f"{peer['cpu_us'] / row['cpu_us']:.1f}" if peer else "-"
-            lines.append(
-                f"| {name} | {row['per_second']:,.1f} | {row['cpu_us']:,.0f} | {row['p50_ms']:.1f} | {row['p99_ms']:.1f} "
-                f"| {row['per_second'] / floor['per_second']:.2f} | {row['cpu_us'] / floor['cpu_us']:.2f} | {ratio} |"
-            )
+        names = dict.fromkeys(s.server for s in found)
+        middle = {name: _middle([s for s in found if s.server == name]) for name in names}
+        lines += [f"## {learner_name}", "", f"| {' | '.join(HEADINGS)} |", "|" + "---|" * len(HEADINGS)]
+        lines += [f"| {' | '.join([name, *_cells(name, middle)])} |" for name in middle]
         lines.append("")
     return "\n".join(lines)
 
 
+def _cells(name: str, middle: dict[str, dict[str, float]]) -> list[str]:
+    """One row's numbers; a batch stands beside the batches in JSON of the others, in whatever form it was sent itself."""
+    kind = "".join(name.partition(",")[1:]).replace("Arrow ", "")
+    row, floor, peer = middle[name], middle["floor" + kind], middle.get("mlflow" + kind)
+    return [
+        f"{row['per_second']:,.1f}", f"{row['rows_per_second']:,.0f}", f"{row['cpu_us']:,.0f}", f"{row['p50_ms']:.1f}",
+        f"{row['p99_ms']:.1f}", f"{row['per_second'] / floor['per_second']:.2f}", f"{row['cpu_us'] / floor['cpu_us']:.2f}",
+        f"{row['p99_ms'] / floor['p50_ms']:.1f}",
+        f"{row['rows_per_second'] / peer['rows_per_second']:.1f}" if peer else "-",
+        f"{peer['cpu_us'] / row['cpu_us']:.1f}" if peer else "-",
+    ]  # fmt: skip
+
+
 def _middle(rows: list[Served]) -> dict[str, float]:
-    names = ("per_second", "cpu_us", "p50_ms", "p99_ms")
+    names = ("per_second", "rows_per_second", "cpu_us", "p50_ms", "p99_ms")
     return {name: statistics.median(getattr(row, name) for row in rows) for name in names}
 
 
