@@ -39,6 +39,7 @@ NO_LEARNER = {
     "concordance.py",
     "approval.py",
     "signing.py",
+    "certainty.py",
 }
 Record = dict[str, Any]
 
