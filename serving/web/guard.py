@@ -155,7 +155,7 @@ class Guard:
                     raise ConnectionError("the answer broke off") from None
                 await self._show(request, Refusal(500, "broken"))(scope, receive, send_dressed)
         finally:
-            route = getattr(scope.get("route"), "path", "no route")
+            route = state.get("route", "no route")  # as it is declared: an address could hold anything
             method = scope["method"] if scope["method"] in ("GET", "POST", "HEAD") else "other"
             ms = 1000 * (time.perf_counter() - began)
             log.info("%s %s %d %.1f ms (request %s)", method, route, status, ms, state["request_id"])
@@ -221,6 +221,7 @@ class Guard:
         for route in self._of().routes:
             match = route.matches(scope)[0]
             if match == Match.FULL:
+                scope["state"]["route"] = getattr(route, "path", "")
                 return PAGES.get((scope["method"], getattr(route, "path", "")), frozenset())
             is_there = is_there or match == Match.PARTIAL
         raise Refusal(405, "method") if is_there else Refusal(404, "not_found")

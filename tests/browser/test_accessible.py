@@ -14,7 +14,6 @@ from serving.web.rules import PAGES
 VISITS: dict[str, tuple[str, ...]] = {
     "": ("/sign-in", "/sign-in?expired=1", "/help", "/accessibility", "/nowhere"),
     "karen": (
-        "/list",
         "/list?page=2",
         "/list?sort=chance&section=duty",
         "/list?week=2026-W47&section=duty",
