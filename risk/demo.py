@@ -46,7 +46,7 @@ def command(ctx: click.Context, cases: int, seed: int, out: Path) -> None:
     click.echo(
         f"  the list      {_short(out / 'lists' / '2026-W47' / 'worklist.html')} (and .xlsx, .csv beside it)\n"
         f"  the report    {_short(out / 'report' / 'report.html')}\n"
-        f"  the page      {home} risk users add ME --role leader --office OFFICE --dev, then {home} risk web --dev\n"
+        f"  the page      {home} risk users add me --role leader --office Nord --dev, then {home} risk web --dev\n"
         f"  the service   {home} risk serve --dev\n"
         f"  the runs      mlflow ui --backend-store-uri sqlite:///{_short(out / 'home' / 'mlflow.db')}"
     )
