@@ -60,21 +60,23 @@ def save_lists(store: Store, lists: Sequence[TeamList], now: datetime, by: str) 
     places = [(one.week, one.office, one.team) for one in lists]
     if not lists or len(set(places)) < len(places):
         raise StoreError("a run saves the list of each team once; nothing was saved")
-    # Packing before the transaction: while it lasts, an SQLite store takes no other writes.
-    ready = [[(case.case_id, case.person_key, packed(case)) for case in one.cases] for one in lists]
-    n_cases = sum(len(rows) for rows in ready)
+    # Packed and hashed before the transaction: while it lasts, an SQLite store takes no other writes.
+    ready = [_rows(one) for one in lists]
+    n_cases = sum(len(rows) for rows, _ in ready)
     with store.writing() as connection:
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
         before = [_newest(connection, *place) for place in places]
         pairs = zip(lists, ready, before, strict=True)
-        if all(old is not None and _is_same(connection, one, rows, old) for one, rows, old in pairs):
+        if all(old is not None and _is_same(connection, one, rows, old) for one, (rows, _), old in pairs):
             return Saved(max(old["revision"] for old in before if old is not None), False, len(lists), n_cases)
         list_id, last = _end(connection)
         highest = 0
-        for one, rows, old in zip(lists, ready, before, strict=True):
+        for one, (rows, hashes), old in zip(lists, ready, before, strict=True):
             list_id, revision = list_id + 1, (0 if old is None else old["revision"]) + 1
-            last = _add(connection, list_id, revision, one, rows, (instant(now), by, last))
+            head = _head_row(list_id, revision, one, instant(now), by, last, hashes)
+            _add(connection, head, rows)
+            last = head["hash"]
             highest = max(highest, revision)
     return Saved(highest, True, len(lists), n_cases)
 
@@ -90,14 +92,23 @@ def _of_place(week: str, office: str, team: str, revision: int | None = None) ->
     return wanted.order_by(worklist.c.revision.desc()).limit(1)
 
 
-def _is_same(connection: Connection, one: TeamList, rows: list[tuple[str, str, bytes]], old: RowMapping) -> bool:
+def _rows(one: TeamList) -> tuple[list[dict[str, Any]], bytes]:
+    """The rows of a list as they are written, but for the number of the list, and their hashes one after the other."""
+    rows: list[dict[str, Any]] = []
+    for place, case in enumerate(one.cases):
+        ids = {"case_id": case.case_id, "person_key": case.person_key}
+        rows.append({"place": place, **ids, "salt": secrets.token_hex(16), "body": packed(case)})
+    return rows, b"".join(row_hash(r["salt"], r["case_id"], r["person_key"], r["body"]) for r in rows)
+
+
+def _is_same(connection: Connection, one: TeamList, rows: list[dict[str, Any]], old: RowMapping) -> bool:
     """Whether the newest revision says the very same."""
     values = (one.as_of.isoformat(), one.model_version, one.policy_version, _text(one.about))
     if values != (old["as_of"], old["model_version"], old["policy_version"], old["about"]):
         return False
     kept = select(worklist_case.c.case_id, worklist_case.c.person_key, worklist_case.c.body)
     found = connection.execute(kept.where(worklist_case.c.list_id == old["id"]).order_by(worklist_case.c.place))
-    return [(c, p, bytes(b)) for c, p, b in found] == rows
+    return [(c, p, bytes(b)) for c, p, b in found] == [(r["case_id"], r["person_key"], r["body"]) for r in rows]
 
 
 def _end(connection: Connection) -> tuple[int, str]:
@@ -106,19 +117,10 @@ def _end(connection: Connection) -> tuple[int, str]:
     return (0, GENESIS) if row is None else (row.id, row.hash)
 
 
-def _add(
-    connection: Connection,
-    list_id: int,
-    revision: int,
-    one: TeamList,
-    rows: list[tuple[str, str, bytes]],
-    made: tuple[str, str, str],
-) -> str:
-    """Write one list and its rows; its hash."""
-    salted = [(secrets.token_hex(16), *row) for row in rows]
-    hashes = b"".join(row_hash(*row) for row in salted)
-    made_at, made_by, last = made
-    head = {
+def _head_row(
+    list_id: int, revision: int, one: TeamList, made_at: str, made_by: str, last: str, hashes: bytes
+) -> dict[str, Any]:
+    head: dict[str, Any] = {
         "id": list_id,
         "week": one.week,
         "office": one.office,
@@ -132,15 +134,13 @@ def _add(
         "about": _text(one.about),
         "prev_hash": last,
     }
-    head["hash"] = list_hash(list(head.values()), hashes)
-    connection.execute(insert(worklist), {**head, "row_hashes": hashes})
-    if salted:
-        names = ("salt", "case_id", "person_key", "body")
-        connection.execute(
-            insert(worklist_case),
-            [{"list_id": list_id, "place": i, **dict(zip(names, r, strict=True))} for i, r in enumerate(salted)],
-        )
-    return str(head["hash"])
+    return head | {"row_hashes": hashes, "hash": list_hash(list(head.values()), hashes)}
+
+
+def _add(connection: Connection, head: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    connection.execute(insert(worklist), head)
+    if rows:
+        connection.execute(insert(worklist_case), [{"list_id": head["id"], **row} for row in rows])
 
 
 def _text(about: dict[str, Any]) -> str:

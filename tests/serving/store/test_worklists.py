@@ -204,11 +204,11 @@ def test_what_fails_half_way_has_written_nothing(
     save_lists(store, [make_list("A"), make_list("B")], NOW, "test")
     calls: list[int] = []
 
-    def fail_on_the_second(*args: Any) -> str:
+    def fail_on_the_second(*args: Any) -> None:
         calls.append(1)
         if len(calls) == 2:
             raise RuntimeError("pulled the plug")
-        return add(*args)
+        add(*args)
 
     add = module._add
     monkeypatch.setattr(module, "_add", fail_on_the_second)
