@@ -186,8 +186,8 @@ def page(told: list[dict[str, Any]], machine: str, how: str) -> str:
             f"## {t['n_open']:,} open cases in {t['n_teams']} teams, ordered by {t['order_by']}",
             "",
             f"{t['n_listed']:,} cases listed ({t['n_cases']:,} in the register); {t['megabytes_written']:.0f} MB of files. After "
-            f"scoring: **{t['seconds_after_scoring']:.1f} s** elapsed, {t['cpu_seconds_after_scoring']:.1f} s of processor "
-            f"(limit {LIMIT_SECONDS:.0f} s); peak of the process **{t['peak_bytes'] / 1e9:.2f} GB** (limit "
+            f"scoring: **{t['cpu_seconds_after_scoring']:.1f} s** of processor on one core, {t['seconds_after_scoring']:.1f} s "
+            f"elapsed beside whatever else ran (limit {LIMIT_SECONDS:.0f} s); peak of the process **{t['peak_bytes'] / 1e9:.2f} GB** (limit "
             f"{LIMIT_BYTES / 1e9:.0f} GB), register and model included.",
             "",
             "| step | s elapsed | s of processor |",
