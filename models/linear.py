@@ -4,10 +4,11 @@ r"""A penalised linear hazard: few assumptions, small tables, and hard to beat o
 
 ``alpha`` is the baseline by period, ``b`` the effect of the age at which the case was looked at, ``f`` straight and bent
 terms (:mod:`models.design`), ``u`` how an effect changes while the case gets older, ``v`` how it differs between cases
-looked at early and late. Each group of terms has a ridge penalty of its own, and is kept only where it pays in
-cross-validation over persons. Where cases are looked at at several ages, what the features say is then drawn in or out by
-one factor per age, learned from persons that the coefficients have not seen (:mod:`models.spread`). The penalty is on the scale of the whole log-likelihood, where the best value hardly
-depends on how many cases there are, so a sample is enough to choose it.
+looked at early and late. Each group of terms has a ridge penalty of its own, and is kept only where it pays in cross-
+validation over persons. Where cases are looked at at several ages, what the features say is then drawn in or out by
+one factor per age, learned from persons that the coefficients have not seen (:mod:`models.spread`). The penalty is on
+the scale of the whole log-likelihood, where the best value hardly depends on how many cases there are, so a sample is
+enough to choose it.
 """
 
 from __future__ import annotations
