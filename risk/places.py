@@ -96,7 +96,7 @@ def give_places(
         if n_drawn:
             pool = queue[cut : cut + n_drawn * policy.audit.window]
             drawn = rng.choice(len(pool), size=n_drawn, replace=False)
-            section[pool[drawn]] = "audit"
+            section[pool[drawn]] = "audit" if policy.audit.is_marked else "risk"
             pools.append(
                 table.iloc[pool][[*TEAM, "case_id"]].assign(
                     is_drawn=np.isin(np.arange(len(pool)), drawn), p_drawn=n_drawn / len(pool)

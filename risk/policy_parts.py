@@ -205,11 +205,12 @@ class Bands(Checked):
 
 
 class Audit(Checked):
-    """The places drawn by lot near the cut-off."""
+    """The places drawn by lot near the cut-off; unmarked they stand among those by risk, and only the record tells them."""
 
     share: float = Field(default=0.05, ge=0, le=0.5)
     window: int = Field(default=10, ge=2, le=1000)
     seed: int = 52
+    is_marked: bool = True
 
 
 class Timeliness(Checked):

@@ -36,7 +36,12 @@ def due(case_id: str, p: float | None, due_on: str, **changed: Any) -> dict[str,
 
 
 def week(
-    *cases: dict[str, Any], places: int | None = None, last: LastWeek | None = None, audit: float = 0.0, **policy: Any
+    *cases: dict[str, Any],
+    places: int | None = None,
+    last: LastWeek | None = None,
+    audit: float = 0.0,
+    is_marked: bool = True,
+    **policy: Any,
 ) -> Worklist:
     """The worklist of hand-made cases; without an audit slice unless asked for."""
     frame = pd.DataFrame(list(cases))
@@ -48,7 +53,7 @@ def week(
     frame["base_rate"] = 0.2
     scored = ["case_id", "age_weeks", "status", "abstain_reason", "p_exceed_52w", "base_rate"]
     teams = frame[["office", "team"]].drop_duplicates().assign(n_fell_due=0, n_met=0, has_follow_ups=True)
-    rules = read_policy().model_copy(update={"audit": Audit(share=audit, window=10)} | policy)
+    rules = read_policy().model_copy(update={"audit": Audit(share=audit, window=10, is_marked=is_marked)} | policy)
     duties = Duties(frame.drop(columns=[*scored[1:], "p_close_4w", "cost"]), teams, MONDAY, rules.rules_on(MONDAY))
     scores = Scores(frame[scored], 52, "risk52-1")
     return prioritise(scores, duties, rules.with_places(places) if places else rules, last, outlook=ahead(frame))
@@ -252,6 +257,15 @@ def test_places_drawn_by_lot_lie_around_the_cut_off_and_every_taker_is_recorded(
     assert work.draws["case_id"].tolist() == [f"c{i:03d}" for i in range(38, 58)]
     assert sorted(work.draws.loc[work.draws["is_drawn"], "case_id"]) == sorted(listed(work, "audit"))
     np.testing.assert_allclose(work.draws["p_drawn"].astype(float), 0.1)
+
+
+def test_unmarked_a_drawn_place_looks_like_the_others_and_the_draw_is_recorded_all_the_same() -> None:
+    cases = [case(f"c{i:03d}", 1 - i / 200) for i in range(100)]
+    marked = week(*cases, places=40, audit=0.05)
+    unmarked = week(*cases, places=40, audit=0.05, is_marked=False)
+    assert listed(unmarked, "audit") == []
+    assert sorted(listed(unmarked, "risk")) == sorted([*listed(marked, "risk"), *listed(marked, "audit")])
+    assert unmarked.draws.equals(marked.draws)
 
 
 def test_nothing_is_drawn_when_everyone_has_a_place() -> None:
