@@ -45,4 +45,4 @@ def test_one_age_for_all_asks_for_no_spread() -> None:
     X = pd.DataFrame({"a": rng.normal(size=200)})
     y = outcome(rng.random(200) < 0.7, rng.exponential(20.0, 200) + 6.0)
     assert catalogue.make("linear").fit(X, y, np.full(200, 5.0)).spread_ is None
-    assert catalogue.make("linear").fit(X, y, np.repeat([1.0, 5.0], 100)).spread_.shape[0] == 2  # type: ignore[union-attr]
+    assert catalogue.make("linear").fit(X, y, np.repeat([1.0, 5.0], 100)).spread_.shape[0] == 2
