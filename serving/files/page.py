@@ -20,6 +20,7 @@ from serving.worklist import ARROWS, N_REASONS, Lists, plain_text, team_names
 
 _HEADS = ("rank", "case_id", "age", "duty", "chance", "reasons", "milestone", "change", "done")
 _HEAD_CLASS = {"case_id": "case"}
+_BY_VALUE = ("risk", "audit")  # an expected cost is shown only where it orders
 
 
 @cache
@@ -192,7 +193,7 @@ def _cells(lists: Lists, words: pd.DataFrame, speaker: Speaker) -> list[dict[str
                 "frequency": text.frequency,
                 "band": text.band,
                 "same_age": _same_age(row.base_rate, speaker),
-                "cost": cost_words(float(row.cost_ahead), work, speaker),  # type: ignore[arg-type]
+                "cost": cost_words(float(row.cost_ahead), work, speaker) if row.section in _BY_VALUE else "",  # type: ignore[arg-type]
                 "note": text.note,
                 "reasons": [
                     (
