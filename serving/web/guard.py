@@ -164,6 +164,8 @@ class Guard:
         headers["X-Request-Id"] = request.state.request_id
         for name, value in HEADERS.items():
             headers.setdefault(name, value)
+        if self._house.is_secure:
+            headers["Strict-Transport-Security"] = "max-age=31536000"
         visit: Visit = request.state.visit
         if visit.is_new_browser and "text/html" in headers.get("content-type", ""):
             fresh = Response()
@@ -249,6 +251,8 @@ class Guard:
             fields = dict(parse_qsl(body.decode("ascii"), True, errors="strict", max_num_fields=MOST_FORM_FIELDS))
         except ValueError:
             raise Refusal(400, "bad_form") from None
+        if any("\x00" in text for text in fields.values()):  # no browser sends one, and PostgreSQL keeps none
+            raise Refusal(400, "bad_form")
         wanted = self._house.form_token(request.state.visit.browser)
         if not hmac.compare_digest(fields.get("token", "").encode(), wanted.encode()):
             raise Refusal(403, "strange_form")

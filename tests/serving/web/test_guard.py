@@ -109,6 +109,8 @@ def test_cases_that_are_only_counted_have_no_page(web: FastAPI, browser: Callabl
         ({"Content-Type": "application/json"}, {}, 400),
         ({"Content-Type": "text/plain"}, {}, 400),
         ({}, {"more": "x" * 20_000}, 413),
+        ({}, {"more": "\x00"}, 400),
+        ({}, {f"more{i}": "" for i in range(50)}, 400),
         ({"Origin": "https://page.test", "Sec-Fetch-Site": "same-origin"}, {}, 303),
     ],
 )
@@ -154,6 +156,7 @@ def test_every_page_forbids_scripts_frames_caches_and_outside_addresses(web: Fas
             assert headers["cache-control"] == "no-store", path
             assert headers["x-content-type-options"] == "nosniff", path
             assert headers["referrer-policy"] == "same-origin", path
+            assert "max-age" in headers["strict-transport-security"], path
             assert not re.search(r"<script|<style|\sstyle=|\son[a-z]+=|//", given.text.split("<head>")[1]), path
 
 
