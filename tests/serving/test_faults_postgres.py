@@ -110,7 +110,7 @@ class Asking:
 
 
 def wait_for(is_so: Callable[[], bool]) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 300  # a guard against waiting for ever, and no measure of anything
     while not is_so():
         assert time.monotonic() < until
         time.sleep(0.02)
