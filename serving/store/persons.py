@@ -18,7 +18,7 @@ from risk.errors import CaseDataError
 from serving.store.audit import forget_subjects, note
 from serving.store.engine import Store
 from serving.store.erasing import Secret, erase_rows, erase_scores, portions, scrub
-from serving.store.listed import unpacked
+from serving.store.packing import unpacked
 from serving.store.tables import audit, feedback, ledger, ledger_payload, worklist, worklist_case
 
 EXPORTED, DELETED = "person-exported", "person-deleted"

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, RowMapping, select
 
 from serving.store.engine import Store
 from serving.store.erasing import LISTS_ERASED
-from serving.store.listed import list_hash, row_hash
+from serving.store.packing import list_hash, row_hash
 from serving.store.tables import audit, worklist, worklist_case
 from serving.store.verify import Findings
 

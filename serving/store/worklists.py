@@ -7,7 +7,6 @@ behind, so that the chain can still be checked (:mod:`serving.store.verify_lists
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
@@ -28,11 +27,8 @@ from serving.store.listed import (
     StoredList,
     TeamList,
     Week,
-    list_hash,
-    packed,
-    row_hash,
-    unpacked,
 )
+from serving.store.packing import about_text, head_row, rows_of, unpacked
 from serving.store.tables import worklist, worklist_case
 
 _LOCK = 5253  # PostgreSQL: one run saves at a time; scoring and signing in go on
@@ -61,7 +57,7 @@ def save_lists(store: Store, lists: Sequence[TeamList], now: datetime, by: str) 
     if not lists or len(set(places)) < len(places):
         raise StoreError("a run saves the list of each team once; nothing was saved")
     # Packed and hashed before the transaction: while it lasts, an SQLite store takes no other writes.
-    ready = [_rows(one) for one in lists]
+    ready = [rows_of(one) for one in lists]
     n_cases = sum(len(rows) for rows, _ in ready)
     with store.writing() as connection:
         if connection.dialect.name == "postgresql":
@@ -74,7 +70,7 @@ def save_lists(store: Store, lists: Sequence[TeamList], now: datetime, by: str) 
         highest = 0
         for one, (rows, hashes), old in zip(lists, ready, before, strict=True):
             list_id, revision = list_id + 1, (0 if old is None else old["revision"]) + 1
-            head = _head_row(list_id, revision, one, instant(now), by, last, hashes)
+            head = head_row(list_id, revision, one, instant(now), by, last, hashes)
             _add(connection, head, rows)
             last = head["hash"]
             highest = max(highest, revision)
@@ -92,18 +88,9 @@ def _of_place(week: str, office: str, team: str, revision: int | None = None) ->
     return wanted.order_by(worklist.c.revision.desc()).limit(1)
 
 
-def _rows(one: TeamList) -> tuple[list[dict[str, Any]], bytes]:
-    """The rows of a list as they are written, but for the number of the list, and their hashes one after the other."""
-    rows: list[dict[str, Any]] = []
-    for place, case in enumerate(one.cases):
-        ids = {"case_id": case.case_id, "person_key": case.person_key}
-        rows.append({"place": place, **ids, "salt": secrets.token_hex(16), "body": packed(case)})
-    return rows, b"".join(row_hash(r["salt"], r["case_id"], r["person_key"], r["body"]) for r in rows)
-
-
 def _is_same(connection: Connection, one: TeamList, rows: list[dict[str, Any]], old: RowMapping) -> bool:
     """Whether the newest revision says the very same."""
-    values = (one.as_of.isoformat(), one.model_version, one.policy_version, _text(one.about))
+    values = (one.as_of.isoformat(), one.model_version, one.policy_version, about_text(one.about))
     if values != (old["as_of"], old["model_version"], old["policy_version"], old["about"]):
         return False
     kept = select(worklist_case.c.case_id, worklist_case.c.person_key, worklist_case.c.body)
@@ -117,34 +104,10 @@ def _end(connection: Connection) -> tuple[int, str]:
     return (0, GENESIS) if row is None else (row.id, row.hash)
 
 
-def _head_row(
-    list_id: int, revision: int, one: TeamList, made_at: str, made_by: str, last: str, hashes: bytes
-) -> dict[str, Any]:
-    head: dict[str, Any] = {
-        "id": list_id,
-        "week": one.week,
-        "office": one.office,
-        "team": one.team,
-        "revision": revision,
-        "as_of": one.as_of.isoformat(),
-        "made_at": made_at,
-        "made_by": made_by,
-        "model_version": one.model_version,
-        "policy_version": one.policy_version,
-        "about": _text(one.about),
-        "prev_hash": last,
-    }
-    return head | {"row_hashes": hashes, "hash": list_hash(list(head.values()), hashes)}
-
-
 def _add(connection: Connection, head: dict[str, Any], rows: list[dict[str, Any]]) -> None:
     connection.execute(insert(worklist), head)
     if rows:
         connection.execute(insert(worklist_case), [{"list_id": head["id"], **row} for row in rows])
-
-
-def _text(about: dict[str, Any]) -> str:
-    return json.dumps(about, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
 
 
 # ---- reading ----------------------------------------------------------------------------------------------------------

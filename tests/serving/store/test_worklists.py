@@ -22,7 +22,8 @@ from risk.errors import StoreError
 from risk.reasons import Reason
 from serving.store import worklists as module
 from serving.store.engine import Store, open_store
-from serving.store.listed import ListedCase, StoredList, TeamList, packed, unpacked
+from serving.store.listed import ListedCase, StoredList, TeamList
+from serving.store.packing import packed, unpacked
 from serving.store.tables import worklist, worklist_case
 from serving.store.verify_lists import verify_lists
 from serving.store.worklists import history_of, read_case, read_list, save_lists, teams_of, weeks_of
