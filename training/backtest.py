@@ -114,22 +114,22 @@ def backtest(
     losses: list[Losses] = []
     detail = Detail({}, {})
     tables: dict[str, list[pd.DataFrame]] = {"metrics": [], "lists": []}
-    for number, day in enumerate(days):
+    for day in days:
         try:
-            origin = _Origin.at(known, day, as_of, plan)
+            seen.append(_Origin.at(known, day, as_of, plan))
         except TooFewCasesError as why:
             note = f"{note}; origin {day} was left out: {why}".lstrip("; ")
-            continue
-        for j, name in enumerate(plan.all_learners):
-            progress(f"backtest {day}: {name}", (number + j / len(plan.all_learners)) / len(days))
+    names = _to_fit(seen, plan)
+    for number, origin in enumerate(seen):
+        for j, name in enumerate(names):
+            progress(f"backtest {origin.day}: {name}", (number + j / len(names)) / len(seen))
             origin.score(name, plan)
         tables["metrics"] += [origin.landmark_metrics(plan, detail), origin.list_metrics(plan, detail)]
         tables["lists"].append(origin.lists())
         losses += origin.losses(plan)
-        seen.append(origin)
     if not seen:
         return empty(note or "no origin could be judged"), detail
-    for name in plan.all_learners:
+    for name in names:
         detail.mondays[name] = pd.concat([o.mondays[name] for o in seen], ignore_index=True)
     by_origin = _joined(tables["metrics"], _METRIC_COLUMNS)
     both = _joined([by_origin, over_origins(by_origin, detail)], _METRIC_COLUMNS)
@@ -153,6 +153,14 @@ def empty(note: str) -> Backtest:
         splits=pd.DataFrame(columns=_SPLIT_COLUMNS),
         note=note,
     )
+
+
+def _to_fit(seen: list[_Origin], plan: Plan) -> list[str]:
+    """Every learner of the plan; of the candidates only the one that will serve where there are too few rows to compare on."""
+    if any(origin.cells for origin in seen):
+        return list(plan.all_learners)
+    serves = plan.learners.candidates[0] if plan.champion == "auto" else plan.champion
+    return [name for name in plan.all_learners if name == serves or name not in plan.learners.candidates]
 
 
 class _Origin:
@@ -237,7 +245,7 @@ class _Origin:
         made = []
         for landmark, (here, cell) in self.cells.items():
             at = here[cell.at]
-            for name in plan.all_learners:
+            for name in self.p:
                 p = self.p[name][at]
                 scored = np.isfinite(p)  # a case that misses what scoring requires is listed by deadline, not by score
                 used = cell if scored.all() else _narrowed(cell, scored)
@@ -270,7 +278,7 @@ class _Origin:
     def list_metrics(self, plan: Plan, detail: Detail) -> pd.DataFrame:
         """Of all listed cases of the origin's Mondays together: how many went long, and how many long ones were listed."""
         made = []
-        for name in plan.all_learners:
+        for name in self.p:
             draws, counts = judging.list_draws(self.mondays[name], self.mondays[RULE], plan.backtest.draws, plan.seed)
             detail.draws[self.day, LIST, name] = draws
             made.append(judging.summary(draws).assign(origin=self.day, landmark=LIST, learner=name, **counts))
@@ -327,7 +335,7 @@ def _calibration_tables(seen: list[_Origin], plan: Plan) -> pd.DataFrame:
     horizon, made = float(plan.outcome.horizon_weeks), []
     for landmark in plan.landmarks.names:
         there = [(o, *o.cells[landmark]) for o in seen if landmark in o.cells]
-        for name in plan.all_learners if there else ():
+        for name in seen[0].p if there else ():
             at = [(o, here[cell.at], cell.w) for o, here, cell in there]
             p = np.concatenate([o.p[name][rows] for o, rows, _ in at])
             scored = np.isfinite(p)

@@ -144,3 +144,14 @@ def test_a_younger_register_is_judged_where_it_can_be_followed_and_says_so(made:
     judged = set(found.metrics["landmark"]) - {"list"}
     assert "39" in judged
     assert "registration" not in judged
+
+
+def test_where_nothing_can_be_compared_only_the_first_candidate_is_fitted(made: Register, quick_plan: Plan) -> None:
+    plan = quick_plan.changed(
+        learners={"candidates": ("linear", "stacked"), "shown": ("baseline", "longest_open")},
+        backtest={"origins": 1, "least_rows": 10**6},
+    )
+    judged, detail = backtest(made, made.extract_on, plan)
+    assert set(detail.mondays) == {"linear", "baseline", "longest_open"}
+    assert set(judged.metrics["landmark"]) == {"list"}
+    assert judged.comparisons.empty
