@@ -160,8 +160,9 @@ def check_password(store: Store, name: str, password: str, now: datetime) -> Acc
         The try could not be recorded; nobody is let in then.
     """
     mark, at = _name_hash(name), instant(now)
+    asked = name if _NAME.fullmatch(name) else ""  # what can be nobody's name may hold signs a database refuses
     with store.reading() as connection:
-        found = connection.execute(select(account).where(account.c.name == name)).mappings().one_or_none()
+        found = connection.execute(select(account).where(account.c.name == asked)).mappings().one_or_none()
         failed = connection.execute(select(sign_in_failure).where(sign_in_failure.c.name_hash == mark)).one_or_none()
     is_right = _fits(password, found["password"] if found is not None else _NOBODY)
     is_locked = failed is not None and at < failed.locked_until
@@ -220,11 +221,13 @@ def _fits(password: str, kept: str) -> bool:
 
 
 def _scrypt(password: str, salt: bytes, n: int, r: int, p: int) -> bytes:
-    return hashlib.scrypt(password.encode(), salt=salt, n=n, r=r, p=p, maxmem=256 * n * r, dklen=32)
+    return hashlib.scrypt(
+        password.encode(errors="surrogatepass"), salt=salt, n=n, r=r, p=p, maxmem=256 * n * r, dklen=32
+    )
 
 
 def _name_hash(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()
+    return hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()
 
 
 def _check(who: Account) -> None:

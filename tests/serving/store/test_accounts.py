@@ -40,7 +40,7 @@ def minutes(n: float) -> datetime:
 def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hashes of a cost for tests; the real one is looked at below."""
     monkeypatch.setattr(module, "N", 16)
-    monkeypatch.setattr(module, "_NOBODY", f"scrypt$16$8$1${'00' * 16}${'00' * 32}")
+    monkeypatch.setattr(module, "_NOBODY", f"scrypt$16$8$3${'00' * 16}${'00' * 32}")
 
 
 @pytest.fixture
@@ -62,6 +62,34 @@ def test_the_right_password_gives_the_account_and_nothing_else_does(staff: Store
         ("ane", "x" * 5000),
     ):
         assert check_password(staff, name, password, NOW) is None
+
+
+@pytest.mark.parametrize("odd", ["a\x00b", "\ud800", "x" * 5000, "ane'; DROP TABLE account; --", "ane\n"])
+def test_odd_names_and_passwords_get_nobody_in_and_stop_nobody_else(staff: Store, odd: str) -> None:
+    assert check_password(staff, odd, odd, NOW) is None
+    assert check_password(staff, "ane", odd, NOW) is None
+    assert check_password(staff, "ane", RIGHT, NOW) == ANE
+
+
+@pytest.mark.parametrize("name", ["ane", "bo", "shut", "nobody", "a b"])
+@pytest.mark.parametrize("is_locked", [False, True])
+def test_whoever_asks_the_same_work_is_done(
+    staff: Store, monkeypatch: pytest.MonkeyPatch, name: str, is_locked: bool
+) -> None:
+    add_account(staff, Account("shut", "admin", "", None, "da"), RIGHT, NOW, "test")
+    disable_account(staff, "shut", NOW, "test")
+    for _ in range(FREE_FAILURES + 1 if is_locked else 0):
+        check_password(staff, name, "wrong", NOW)
+    costs: list[tuple[int, int, int]] = []
+    scrypt = module._scrypt
+
+    def counted(password: str, salt: bytes, n: int, r: int, p: int) -> bytes:
+        costs.append((n, r, p))
+        return scrypt(password, salt, n, r, p)
+
+    monkeypatch.setattr(module, "_scrypt", counted)
+    assert check_password(staff, name, "wrong", NOW) is None
+    assert costs == [(16, 8, module.P)]
 
 
 def test_a_password_is_kept_as_a_salted_hash_of_a_real_cost(staff: Store, monkeypatch: pytest.MonkeyPatch) -> None:
