@@ -39,8 +39,8 @@ def command(ctx: click.Context, cases: int, seed: int, out: Path) -> None:
              "--report-dir", out / "report")  # fmt: skip
         # By its first name: a small demo's model may not be proven enough to become champion by itself.
         model = ("--model", "models:/risk52@challenger", "--out", out / "lists", "--dev")
-        _run(ctx, "4 Last Monday's lists", "list", out / "register", "--as-of", LAST_MONDAY, *model, "--dev")
-        _run(ctx, "5 This Monday's lists", "list", out / "register", "--as-of", EXTRACT_ON, *model, "--dev")
+        _run(ctx, "4 Last Monday's lists", "list", out / "register", "--as-of", LAST_MONDAY, *model)
+        _run(ctx, "5 This Monday's lists", "list", out / "register", "--as-of", EXTRACT_ON, *model)
     home = f"RISK_HOME={_short(out / 'home')}"
     click.secho(f"\nDone in {time.monotonic() - began:.0f} s; no case in it is real.", bold=True)
     click.echo(

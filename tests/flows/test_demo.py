@@ -24,4 +24,5 @@ def test_the_demo_walks_from_an_extract_to_two_mondays_and_leaves_the_environmen
     for week in ("2026-W46", "2026-W47"):
         assert (tmp_path / "demo/lists" / week / "worklist.xlsx").is_file()
     assert (tmp_path / "demo/report/report.html").is_file()
+    assert (tmp_path / "demo/home/store-dev.db").is_file()  # for the staff's page
     assert "no case in it is real" in told.out

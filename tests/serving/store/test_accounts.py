@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -124,6 +125,14 @@ def test_who_fails_again_and_again_is_locked_longer_each_time_and_a_stranger_jus
         now += LONGEST_LOCK
     expected = ANE if name == "ane" else None
     assert check_password(staff, name, RIGHT, now) == expected
+
+
+def test_failures_at_once_are_all_counted_until_the_lock(staff: Store) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        told = list(pool.map(lambda _: check_password(staff, "ane", "wrong", NOW), range(FREE_FAILURES)))
+    assert told == [None] * FREE_FAILURES
+    with staff.reading() as connection:
+        assert connection.execute(select(sign_in_failure.c.n)).scalars().all() == [FREE_FAILURES]
 
 
 def test_getting_in_wipes_the_failures_and_so_does_a_new_password(staff: Store) -> None:
