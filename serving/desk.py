@@ -37,6 +37,8 @@ from serving.store.writer import Writer
 # Two days: somewhere it is tomorrow already, and a case registered today is asked about with tomorrow's date.
 DAYS_AHEAD = 2
 SMALL_BYTES = 4_096
+# Small requests that come in together are scored together: so many turns of the loop without a new one, and at most so many.
+QUIET_TURNS, MOST_TOGETHER = 3, 64
 _REPEAT_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 _SCORE_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -226,12 +228,24 @@ class Desk:
         return [_made(asked, list(islice(told, len(asked.rows)))) for asked in group]
 
     async def _turn(self, asked: Asked, loop: asyncio.AbstractEventLoop) -> tuple[Made, Written]:
-        """Be scored with everyone who is here by the next turn of the loop, and recorded with them."""
+        """Be scored with everyone who is coming in just now, and recorded with them."""
         future: asyncio.Future[tuple[Made, Written]] = loop.create_future()
         if not self._waiting:
-            loop.call_soon(self._score_waiting, loop)
+            loop.call_soon(self._gather, loop, 0, 0)
         self._waiting.append((asked, future))
         return await future
+
+    def _gather(self, loop: asyncio.AbstractEventLoop, n_before: int, n_quiet: int) -> None:
+        """Score those who wait once nobody new has come for a few turns of the loop, each a few microseconds.
+
+        Answers that were recorded together go out together, so the next requests of their callers come in together too.
+        """
+        n_here = len(self._waiting)
+        n_quiet = n_quiet + 1 if n_here == n_before else 0
+        if n_quiet >= QUIET_TURNS or n_here >= MOST_TOGETHER:
+            self._score_waiting(loop)
+        else:
+            loop.call_soon(self._gather, loop, n_here, n_quiet)
 
     def _score_waiting(self, loop: asyncio.AbstractEventLoop) -> None:
         waiting, self._waiting = self._waiting, []
