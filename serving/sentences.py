@@ -128,14 +128,18 @@ def _account_lines(team: Any, lists: Lists, speaker: Speaker) -> list[str]:
 def kept_words(team: Any, lists: Lists) -> dict[str, dict[str, Any]]:
     """What is kept in words with a team's list, by language: policies and rules change, a list of the past does not.
 
-    ``lines`` and ``warning`` as on the files, and the name, the short name and the purpose of each section.
+    ``title``, ``lines``, ``warning`` and ``about`` as on the files; the name, the short name and the purpose of each section;
+    ``currency`` of the expected cost, where the policy orders by it, else empty.
     """
-    parts = ("section", "section_short", "section_why")
+    parts, work = ("section", "section_short", "section_why"), lists.worklist
     return {
         language: {
+            "title": title(lists, speaker),
+            "about": about_lines(lists, speaker),
+            "currency": work.outlook.currency if work.policy.order.needs_cost else "",
             "lines": team_lines(team, lists, speaker),
             "warning": review_line(lists, speaker),
-            "sections": {s: [section_words(p, s, lists.worklist, speaker) for p in parts] for s in SECTIONS},
+            "sections": {s: [section_words(p, s, work, speaker) for p in parts] for s in SECTIONS},
         }
         for language, speaker in ((lang, Speaker(lang)) for lang in LANGUAGES)
     }

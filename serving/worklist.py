@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -154,29 +155,37 @@ def reason_in_words(reason: Reason, speaker: Speaker) -> str:
 
 
 def _notes(rows: pd.DataFrame, speaker: Speaker, horizon: int) -> list[str]:
-    """What a reader must know of a row beside its numbers."""
-    out = []
     each = ("status", "exclusion", "abstain_reason", "is_closing", "p_close_4w")
-    for status, exclusion, missing, is_closing, p_close in zip(*(rows[c] for c in each), strict=True):
-        if exclusion:
-            known = exclusion in ("objection", "standby")
-            out.append(speaker.say(f"note.{exclusion if known else 'excluded'}"))
-        elif status == "past_horizon":
-            out.append(speaker.say("note.past_horizon", horizon=horizon))
-        elif status == "abstained":
-            out.append(speaker.say("note.no_score", missing=_feature_labels(missing, speaker)))
-        elif is_closing:
-            out.append(speaker.say("note.closing", frequency=speaker.frequency(p_close)))
-        else:
-            out.append("")
-    return out
+    return [
+        note_in_words(status, exclusion, missing, p_close if is_closing else None, horizon, speaker)
+        for status, exclusion, missing, is_closing, p_close in zip(*(rows[c] for c in each), strict=True)
+    ]
 
 
-def _feature_labels(names: str, speaker: Speaker) -> str:
+def note_in_words(
+    status: str, exclusion: str, abstain_reason: str, p_close: float | None, horizon: int, speaker: Speaker
+) -> str:
+    """What a reader must know of a row beside its numbers; empty when there is nothing.
+
+    Parameters
+    ----------
+    p_close : chance of closing within four weeks, for a case that is told to be about to close
+    """
+    if exclusion:
+        known = exclusion in ("objection", "standby")
+        return speaker.say(f"note.{exclusion if known else 'excluded'}")
+    if status == "past_horizon":
+        return speaker.say("note.past_horizon", horizon=horizon)
+    if status == "abstained":
+        return speaker.say("note.no_score", missing=", ".join(labels_of(abstain_reason.split(", "), speaker)))
+    return "" if p_close is None else speaker.say("note.closing", frequency=speaker.frequency(p_close))
+
+
+def labels_of(names: Sequence[str], speaker: Speaker) -> list[str]:
+    """What attributes and facts are called, each name once; a feature by the first attribute behind it."""
     known, attributes = features.catalogue(), schema.attributes()
-    sources = [known[n].sources[:1] if n in known else () for n in names.split(", ")]
-    labels = [speaker.pick(attributes[s[0]].label) if s else n for s, n in zip(sources, names.split(", "), strict=True)]
-    return ", ".join(dict.fromkeys(labels))
+    sources = [known[n].sources[0] if n in known and known[n].sources else n for n in names]
+    return list(dict.fromkeys(speaker.pick(attributes[s].label) if s in attributes else s for s in sources))
 
 
 def team_names(teams: pd.DataFrame) -> list[str]:

@@ -23,6 +23,7 @@ from serving.web.reach import case_of, list_at, place_of
 from serving.web.render import account_of, house_of, link, page, visit_of
 from serving.web.rules import way_back
 from serving.web.telling import Teller
+from serving.worklist import labels_of
 
 
 def add_pages(app: FastAPI) -> None:
@@ -94,7 +95,7 @@ def _case_page(request: Request, found: StoredList, case: ListedCase, is_newest:
         "curve_marks": _curve_marks(case, drawing),
         "up": [r for r in reasons if r["direction"] == "up"],
         "down": [r for r in reasons if r["direction"] == "down"],
-        "missing": teller.fact_labels(case.unknown),
+        "missing": labels_of(case.unknown, speaker),
         "history": [_earlier(e, teller) for e in reversed(history_of(house.store, case.case_id)) if e.week < head.week],
         "answers": [_answer(f, teller) for f in reversed(answers)],
         "saved": teller.say("web_answer.saved", answer=teller.answer(answers[-1]), case_id=case.case_id)
@@ -120,6 +121,7 @@ def _chance_lines(case: ListedCase, teller: Teller) -> list[str]:
     if case.interval is not None:
         low, high = (share_of_100(p) for p in case.interval)
         out.append(teller.say("web_case.interval", low=low, high=high))
+    out += [told for told in (teller.note(case), teller.cost(case)) if told]
     return [*out, teller.say("web_case.estimate")]
 
 

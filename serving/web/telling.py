@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from risk import features, schema
 from risk.priority import SECTIONS
 from risk.reasons import Reason
 from serving.language import Speaker, share_of_100
 from serving.store.feedback import Feedback
 from serving.store.listed import ListedCase, ListHead
-from serving.worklist import ARROWS, N_REASONS
+from serving.worklist import ARROWS, N_REASONS, note_in_words
 
 
 @cache
@@ -38,8 +36,7 @@ class Teller:
         return self.speaker.say(key, **({"horizon": self.horizon} | values))
 
     def title(self) -> str:
-        year, week = self.head.week.split("-W")
-        return self.say("web_list.title", week=int(week), year=year)
+        return str(self._words["title"])
 
     def facts(self) -> list[str]:
         """When, with what and compared with what the list was made."""
@@ -58,7 +55,7 @@ class Teller:
 
     def about(self) -> list[str]:
         """How the list is to be read, and what it does not say."""
-        return [self.say(k) for k in ("list.chance_is", "band_why.text", "list.effect", "list.human")]
+        return list(self._words["about"])
 
     def section(self, code: str) -> str:
         """The name of a section, as it was when the list was made."""
@@ -100,6 +97,7 @@ class Teller:
             "frequency": speaker.frequency(case.p) if case.p is not None else "",
             "band": case.band,
             "same_age": self._same_age(case),
+            "cost": self.cost(case),
             "note": self.note(case),
             "reasons": [self.reason(r) for r in shown],
             "milestone": self.milestone(case),
@@ -113,15 +111,16 @@ class Teller:
         return "" if not n else self.say("page_column.overdue_one" if n == 1 else "page_column.overdue", n=n)
 
     def note(self, case: ListedCase) -> str:
-        """What a reader must know of a case without a score."""
-        if case.exclusion:
-            known = case.exclusion in ("objection", "standby")
-            return self.say(f"note.{case.exclusion if known else 'excluded'}")
-        if case.status == "past_horizon":
-            return self.say("note.past_horizon")
-        if case.status == "abstained":
-            return self.say("note.no_score", missing=", ".join(self.fact_labels(case.abstain_reason.split(", "))))
-        return ""
+        """What a reader must know of a case beside its numbers."""
+        p_close = case.more.get("p_close_4w") if case.more.get("is_closing") else None
+        return note_in_words(case.status, case.exclusion, case.abstain_reason, p_close, self.horizon, self.speaker)
+
+    def cost(self, case: ListedCase) -> str:
+        """The expected cost to the nearest hundred, where it orders; the whole amount would claim to know more."""
+        currency, cost = self._words["currency"], case.more.get("cost_ahead")
+        if not currency or cost is None or case.section not in ("risk", "audit"):
+            return ""
+        return self.say("page_column.cost", amount=self.speaker.number(round(cost, -2)), currency=currency)
 
     def milestone(self, case: ListedCase) -> str:
         labels = self.head.about["milestones"].get(case.milestone)
@@ -136,12 +135,6 @@ class Teller:
             "text": reason.text(self.speaker.language),
             "on": self.speaker.day(reason.known_on),
         }
-
-    def fact_labels(self, names: Sequence[str]) -> list[str]:
-        """What attributes, facts and features are called, each name once; features by the first fact behind them."""
-        attributes, known = schema.attributes(), features.catalogue()
-        sources = [known[n].sources[0] if n in known and known[n].sources else n for n in names]
-        return list(dict.fromkeys(self.speaker.pick(attributes[s].label) if s in attributes else s for s in sources))
 
     def _same_age(self, case: ListedCase) -> str:
         return "" if case.base_rate is None else self.say("page_column.same_age", n=share_of_100(case.base_rate))

@@ -95,6 +95,7 @@ def case(i: int, section: str, rank: int | None, monday: date) -> ListedCase:
         curve=tuple((w, round(p + (1 - p) * ((52 - w) / (52 - age)) ** 1.5, 4)) for w in (13, 22, 26, 52) if w > age),
         reasons=reasons_of(monday, 1 + i % 3),
         unknown=("form_received", "gp_prognosis"),
+        more={"cost_ahead": 61_234.0, "p_close_4w": 0.62, "is_closing": section == "closing"},
     )
 
 
@@ -130,6 +131,9 @@ def words(speaker: Speaker, n_open: int, n_listed: int) -> dict[str, object]:
     account = {"n_open": n_open, "n_listed": n_listed, "n_cooling": 1, "n_remainder": 2, "n_excluded": 1}
     parts = ("section", "section_short", "section_why")
     return {
+        "title": speaker.say("list.title_week", week=48, year=2026),
+        "about": [speaker.say("list.human"), speaker.say("list.effect")],
+        "currency": "kr.",
         "lines": [speaker.say("lines.duties", n_duty=8, n_overdue=4), speaker.say("lines.account", **account)],
         "warning": "",
         "sections": {s: [speaker.say(f"{p}.{s}", **fill) for p in parts] for s in SECTIONS},

@@ -50,6 +50,15 @@ def test_a_row_says_the_chance_as_a_count_its_band_in_words_and_reasons_with_the
     assert "0.91" not in row
 
 
+def test_a_case_about_to_close_says_so_and_a_cost_stands_where_it_orders_to_the_nearest_hundred(
+    browser: Callable,
+) -> None:
+    text = browser("karen").get("/list?section=closing").text
+    assert "Lukker inden fire uger: omkring 62 ud af 100 som denne" in row_of(text, shown(text)[0])
+    assert "ventet udgift" not in text
+    assert "ventet udgift: 61.200 kr." in browser("karen").get("/list?section=risk").text
+
+
 def test_a_case_without_a_score_says_why_in_words(browser: Callable) -> None:
     text = browser("karen").get("/list?section=no_score").text
     assert len(shown(text)) == 2
