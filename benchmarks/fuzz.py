@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -29,6 +30,8 @@ from serving.description import EXAMPLE
 
 DESCRIPTION = json.loads((Path(__file__).parents[1] / "docs" / "openapi.json").read_text("utf-8"))
 PLANTED = ("0101801234", "010180-1234")
+# As a number of its own: within a longer run of digits it is none.
+_PLANTED = re.compile(r"(?<![0-9])(0101801234|010180-1234)(?![0-9])")
 JSON = {"Content-Type": "application/json"}
 PATHS = ("/v1/scores", "/v1/scores:batch")
 NUMBERS = (
@@ -87,7 +90,7 @@ class Findings:
         if response.status_code >= 400 and response.status_code != 503 and kind != "application/problem+json":
             self.wrong[f"{name}: {response.status_code} is not a problem"] += 1
         said = response.text + str(dict(response.headers))
-        if any(planted in said for planted in PLANTED):
+        if _PLANTED.search(said):
             self.wrong[f"{name}: a planted value came back"] += 1
 
 

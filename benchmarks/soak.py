@@ -168,8 +168,10 @@ def page(found: Soaked, said: str) -> str:
     """The findings as a page."""
     later = found.after_warm_up()
     n, seconds = later[-1].requests - later[0].requests, later[-1].seconds - later[0].seconds
+    last = later[len(later) // 2 :]
     at = [r.seconds for r in later]
     memory, files = slope(at, [r.rss_mb for r in later]), slope(at, [r.files for r in later])
+    at_last = slope([r.seconds for r in last], [r.rss_mb for r in last])
     answers = ", ".join(f"{count:,} x {status}" for status, count in sorted(found.statuses.items()))
     return "\n".join(
         [
@@ -178,6 +180,7 @@ def page(found: Soaked, said: str) -> str:
             f"answers: {answers}.", "",
             "| | at the start | at the end | growth per hour (95 % interval) |", "|---|---|---|---|",
             f"| memory, MB | {later[0].rss_mb:.1f} | {later[-1].rss_mb:.1f} | {memory.per_hour:+.2f} ({memory.low:+.2f} to {memory.high:+.2f}) |",
+            f"| memory in the second half, MB | {last[0].rss_mb:.1f} | {last[-1].rss_mb:.1f} | {at_last.per_hour:+.2f} ({at_last.low:+.2f} to {at_last.high:+.2f}) |",
             f"| open files | {later[0].files} | {later[-1].files} | {files.per_hour:+.2f} ({files.low:+.2f} to {files.high:+.2f}) |", "",
             f"The store grew by {found.store_bytes / 2**20:.1f} MB, {found.store_bytes / max(found.n_cases, 1):,.0f} bytes per scored case "
             "(half of the requests under an Idempotency-Key, whose answers go again after a day).", "",
