@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from models.bundle import Bundle
+from models.certainty import score_interval
 from risk import features, schema
 from risk.curves import weekly_curves
 from risk.errors import TooFewCasesError
@@ -44,16 +46,19 @@ class Insight:
     ----------
     reasons : by case id, strongest first, for each case that shows a score
     unknown : by case id, names of the facts the model uses and nobody has recorded
+    around : by case id, the interval of the score, where the model has learned how far single cases lie from theirs; one
+        that only speaks of all cases of this score is not kept, since beside one case it would be read as that case's own
     past_ahead : by case id, the chance of being open and past the horizon :data:`WEEKS_AHEAD` weeks from now; a case that
         cannot be past it by then is not in it
     """
 
     reasons: dict[str, list[Reason]]
     unknown: dict[str, tuple[str, ...]]
+    around: dict[str, tuple[float, float]]
     past_ahead: dict[str, float]
 
 
-def look_into(lists: Lists, model: ScoringModel) -> Insight:
+def look_into(lists: Lists, model: Bundle) -> Insight:
     """Gather what the pages of the cases will tell, by the model the lists were made with.
 
     A case under an exclusion gets no reasons.
@@ -65,6 +70,7 @@ def look_into(lists: Lists, model: ScoringModel) -> Insight:
     return Insight(
         explain(register, as_of, model, case_ids, N_TOLD) if case_ids else {},
         _unknown(snapshot, model),
+        _around(lists.scores, model),
         _past_ahead(register, snapshot, model, lists.scores),
     )
 
@@ -79,6 +85,15 @@ def _unknown(snapshot: Snapshot, model: ScoringModel) -> dict[str, tuple[str, ..
         str(case): tuple(n for n, is_out in zip(names, row, strict=True) if is_out)
         for case, row in zip(snapshot.case_id.tolist(), missing.tolist(), strict=True)
     }
+
+
+def _around(scores: Scores, model: Bundle) -> dict[str, tuple[float, float]]:
+    scored = scores.frame[(scores.frame["status"] == "scored").to_numpy()]
+    p = scored[f"p_exceed_{scores.horizon_weeks}w"].to_numpy(dtype=np.float64)
+    found = score_interval(model, p, scored["age_weeks"].to_numpy(dtype=np.float64)) if len(scored) else None
+    if found is None or found.covers != "case":
+        return {}
+    return dict(zip(scored["case_id"], zip(found.low.tolist(), found.high.tolist(), strict=True), strict=True))
 
 
 def _past_ahead(register: Register, snapshot: Snapshot, model: ScoringModel, scores: Scores) -> dict[str, float]:
@@ -177,6 +192,7 @@ def _cases(rows: pd.DataFrame, lists: Lists, insight: Insight) -> list[ListedCas
             ListedCase(
                 **{k: v for k, v in line.items() if v is not None},
                 curve=curve if is_scored else (),
+                interval=insight.around.get(line["case_id"]) if is_scored else None,
                 reasons=tuple(insight.reasons.get(line["case_id"], ())) if is_scored else (),
                 unknown=insight.unknown.get(line["case_id"], ()) if is_scored else (),
                 more={k: v for k, v in extra.items() if v is not None},

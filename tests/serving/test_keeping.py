@@ -6,17 +6,21 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 
 from models.bundle import Bundle
+from models.certainty import Around
 from risk.curves import weekly_curves
 from risk.policy import Policy, read_policy
 from risk.priority import SECTIONS
 from risk.reasons import explain
 from risk.register import Register
 from risk.snapshot import take_snapshot
+from risk.weeks import Floats
+from serving import keeping
 from serving.keeping import N_TOLD, keep_lists, look_into, store_for_lists, team_lists
 from serving.store.engine import Store, open_store
 from serving.store.listed import ListedCase, TeamList
@@ -129,6 +133,23 @@ def test_a_case_without_a_place_is_kept_with_its_score_and_its_reasons_too(
     assert all(case.p is not None and case.curve and case.rank is None for case in rest)
     told = explain(small_register, small_register.extract_on, small_bundle, [case.case_id for case in rest], N_TOLD)
     assert {case.case_id: list(case.reasons) for case in rest} == told
+
+
+def test_an_interval_is_kept_only_where_it_is_that_of_the_case(
+    lists: Lists, wide_bundle: Bundle, kept: dict[str, TeamList], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert all(case.interval is None for case in all_cases(kept))  # this model has learned none
+
+    def around(_: Bundle, p: Floats, entry: Floats) -> Around:
+        return Around(p / 2, (1 + p) / 2, covers)
+
+    monkeypatch.setattr(keeping, "score_interval", around)
+    covers: Literal["case", "equals"] = "equals"
+    assert look_into(lists, wide_bundle).around == {}
+    covers = "case"
+    made = {one.team: one for one in team_lists(lists, look_into(lists, wide_bundle))}
+    for case in all_cases(made):
+        assert case.interval == (None if case.p is None else (case.p / 2, (1 + case.p) / 2))
 
 
 def test_facts_nobody_recorded_are_named_and_recorded_ones_are_not(kept: dict[str, TeamList], lists: Lists) -> None:
