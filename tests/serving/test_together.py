@@ -12,7 +12,7 @@ import pytest
 from serving import desk
 from serving.api import create_app
 from serving.description import EXAMPLE
-from serving.settings import Settings
+from serving.settings import read_settings
 from serving.sources import FolderSource
 from serving.store.verify import verify
 
@@ -43,7 +43,7 @@ async def ask(app: Any, body: bytes) -> tuple[int, dict[str, Any]]:
 
 @pytest.fixture
 def app(bundle_folder: Path, tmp_path: Path) -> Any:
-    settings = Settings(environment="development", store=f"sqlite:///{tmp_path}/store.db", refresh_seconds=0)
+    settings = read_settings(environment="development", store=f"sqlite:///{tmp_path}/store.db", refresh_seconds=0)
     return create_app(settings, FolderSource(bundle_folder))
 
 
