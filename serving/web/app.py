@@ -18,7 +18,8 @@ from serving.start import KNOWN_TO_ALL, LEAST_SECRET, LEAST_SIGNS, store_url
 from serving.store.accounts import set_language
 from serving.store.engine import open_store
 from serving.web import accounts, cases, lists, models, overview, signin, words
-from serving.web.guard import LANGUAGE_COOKIE, Guard, House, Refusal
+from serving.web.guard import LANGUAGE_COOKIE, Guard
+from serving.web.house import House, Refusal
 from serving.web.recent import RecentLists
 from serving.web.render import account_of, house_of, problem, stylesheet, visit_of
 from serving.web.rules import HOME, way_back

@@ -17,7 +17,7 @@ from serving.store.feedback import Feedback, feedback_of_case, give_feedback
 from serving.store.listed import Earlier, ListedCase, StoredList
 from serving.store.worklists import history_of, weeks_of
 from serving.web.curve import Drawing, draw
-from serving.web.guard import Refusal
+from serving.web.house import Refusal
 from serving.web.lists import answer_choices
 from serving.web.reach import case_of, list_at, place_of
 from serving.web.render import account_of, house_of, link, page, visit_of

@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from serving.store.listed import EXCLUDED, LEFT, ListedCase, StoredList
 from serving.store.worklists import teams_of
-from serving.web.guard import Refusal
+from serving.web.house import Refusal
 from serving.web.render import account_of, house_of
 
 _WEEK = re.compile(r"\d{4}-W\d{2}")

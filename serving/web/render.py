@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse
 
 from serving.language import LANGUAGES, Language, Speaker
 from serving.store.accounts import Account, Role
-from serving.web.guard import House, Refusal, Visit
+from serving.web.house import House, Refusal, Visit
 from serving.web.rules import PAGES
 
 # The menu, in this order; a role sees the pages that are for it.

@@ -13,7 +13,7 @@ from risk.errors import ConfigError
 from serving.access import read_rate
 from serving.store.accounts import LEAST_PASSWORD, check_password, set_password
 from serving.store.sessions import close_session, open_session
-from serving.web.guard import Refusal
+from serving.web.house import Refusal
 from serving.web.render import account_of, house_of, page, visit_of
 from serving.web.rules import way_back
 
