@@ -11,7 +11,8 @@ from pathlib import Path
 from starlette.testclient import TestClient
 
 from models.bundle import Bundle
-from serving.keeping import keep_lists, look_into
+from serving.insight import look_into
+from serving.keeping import keep_lists
 from serving.settings import Settings
 from serving.store.accounts import Account, add_account
 from serving.store.engine import open_store

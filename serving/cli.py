@@ -60,7 +60,8 @@ def list_command(
     from risk.progress import telling
     from risk.rates import read_rates
     from risk.register import read_register
-    from serving.keeping import keep_lists, look_into, store_for_lists
+    from serving.insight import look_into
+    from serving.keeping import keep_lists, store_for_lists
     from serving.language import Speaker
     from serving.weekly import find_last_week, make_lists, summary, write_lists
     from serving.worklist import last_week_of, read_content

@@ -20,8 +20,9 @@ from risk.reasons import explain
 from risk.register import Register
 from risk.snapshot import take_snapshot
 from risk.weeks import Floats
-from serving import keeping
-from serving.keeping import N_TOLD, keep_lists, look_into, store_for_lists, team_lists
+from serving import insight as module
+from serving.insight import N_TOLD, look_into
+from serving.keeping import keep_lists, store_for_lists, team_lists
 from serving.store.engine import Store, open_store
 from serving.store.listed import ListedCase, TeamList
 from serving.store.overview import WEEKS_AHEAD
@@ -143,7 +144,7 @@ def test_an_interval_is_kept_only_where_it_is_that_of_the_case(
     def around(_: Bundle, p: Floats, entry: Floats) -> Around:
         return Around(p / 2, (1 + p) / 2, covers)
 
-    monkeypatch.setattr(keeping, "score_interval", around)
+    monkeypatch.setattr(module, "score_interval", around)
     covers: Literal["case", "equals"] = "equals"
     assert look_into(lists, wide_bundle).around == {}
     covers = "case"
