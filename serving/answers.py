@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, Field
 
@@ -19,7 +19,7 @@ from serving.champion import InService
 from serving.messages import Note, Row
 from serving.problems import Flaw
 from serving.rows import taken
-from serving.wording import abstention, band, both_ways, intervals, notes, notes_of_model, text_of, wording_of
+from serving.wording import abstention, band, both_ways, intervals, notes, text_of, wording_of
 
 
 class CurvePoint(BaseModel):
@@ -132,8 +132,7 @@ class ScoresAnswer(BaseModel):
     results: list[CaseAnswer]
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of one row: its answer as JSON, and what the ledger keeps beside it."""
 
     row: Row
@@ -195,7 +194,7 @@ def _scored(rows: Sequence[Row], model: InService, n_reasons: int, cuts: Sequenc
     around = intervals(model, scores[names[0]], scores["age_weeks"])
     ids, outcomes = secrets.token_hex(16 * len(rows)), []
     for i, (row, curve, (p, status, why, age, rate)) in enumerate(zip(rows, curves, columns, strict=True)):
-        score_id, warnings = ids[32 * i : 32 * i + 32], notes_of_model(model, row.as_of)
+        score_id, warnings = ids[32 * i : 32 * i + 32], said.notes_on(row.as_of)
         if row.notes or i in outside:
             told = notes(row.notes) + (outside.get(i, []) if status == "scored" else [])
             warnings = ",".join([warnings, *told] if warnings else told)

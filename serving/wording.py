@@ -31,6 +31,7 @@ from serving.messages import Note
 
 STALE_DAYS = 365
 LEVEL = 0.9
+MOST_DAYS = 366
 DANISH, ENGLISH = Speaker("da"), Speaker("en")
 _OUTCOME = (
     '{"row":%d,"case_id":%s,"score_id":%s,"status":"%s","p_exceed_52w":%s,"interval":%s,"band":%s,"words":%s,"curve":[%s],'
@@ -64,6 +65,7 @@ class Wording:
         self._outside = [_note(_outside_note(name)) for name in ranges]
         said = {"model_version": model.version, "purpose": PURPOSE, "not_for": list(NOT_FOR)}
         self._ending = text_of(said)[1:]
+        self._model, self._notes = model, dict[date, str]()
 
     def unknown_facts(self, snapshot: Snapshot) -> list[str]:
         """Of each case, the facts behind the model's features that nobody has recorded."""
@@ -88,6 +90,14 @@ class Wording:
             found.setdefault(int(i), []).append(self._outside[j])
         return found
 
+    def notes_on(self, as_of: date) -> str:
+        """:func:`model_notes` of a day, written."""
+        if as_of not in self._notes:
+            if len(self._notes) >= MOST_DAYS:
+                self._notes.clear()
+            self._notes[as_of] = ",".join(notes(model_notes(self._model, as_of)))
+        return self._notes[as_of]
+
     def curve(self, chances: Sequence[float]) -> str:
         return self._curve % tuple("null" if math.isnan(p) else repr(p) for p in chances)
 
@@ -105,7 +115,7 @@ class Wording:
         )  # fmt: skip
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)  # the model in service, and the one before it while its last requests end
 def wording_of(model: InService) -> Wording:
     """The wording of a model in service, made when it is first asked."""
     return Wording(model)
@@ -201,12 +211,6 @@ def _outside_note(name: str) -> Note:
         text_da=f"{da} ligger uden for det, modellen har set",
         text_en=f"{en} lies outside what the model has seen",
     )
-
-
-@lru_cache(maxsize=64)
-def notes_of_model(model: InService, as_of: date) -> str:
-    """:func:`model_notes`, written."""
-    return ",".join(notes(model_notes(model, as_of)))
 
 
 def model_notes(model: InService, as_of: date) -> list[Note]:
