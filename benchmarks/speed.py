@@ -32,6 +32,7 @@ from risk.files import whole_file
 
 RESULTS = Path(__file__).parent / "results"
 WEEK = 52.0
+OURS = ("linear", "hazard", "stacked")
 Floats = npt.NDArray[np.float64]
 
 
@@ -181,7 +182,7 @@ def against_peers(size: Sizes, found: sets.CensoredSet) -> Iterator[Ratio]:
     scores: dict[str, tuple[float, float]] = {}
     defaults: dict[str, dict[str, Any]] = {"forest": {"min_samples_leaf": 10}, "survivalboost": {}}
     installed = [n for n in defaults if peers.is_installed(n)]
-    for name in ("linear", "hazard", "stacked", *installed):
+    for name in (*OURS, *installed):
         if name in peers.PEERS:
             learner: Any = peers.PEERS[name](found.week, defaults[name])
         else:
@@ -193,7 +194,7 @@ def against_peers(size: Sizes, found: sets.CensoredSet) -> Iterator[Ratio]:
         p = learner.survival(test.X, [found.week], test.entry)[:, 0]
         scores[name] = (seconds, metrics.brier(test.judged, p, found.week, entry=test.entry))
     for peer in installed:
-        for ours in ("hazard", "stacked"):
+        for ours in OURS:
             (mine, brier), (theirs, peer_brier) = scores[ours], scores[peer]
             better = "equal or better" if brier <= peer_brier else "WORSE"
             detail = f"{found.name}, {len(train):,} rows: {mine:.2f} s, {theirs:.1f} s; Brier {brier:.4f}, {peer_brier:.4f}: {better}"
