@@ -16,6 +16,17 @@ from risk.arrow import is_text, marks_of
 Ints = npt.NDArray[np.int64]
 
 
+def compact(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The same batch without dictionaries longer than itself: those of a large row group name all its texts."""
+    columns = [
+        c.dictionary_decode().dictionary_encode()
+        if pa.types.is_dictionary(c.type) and len(c.dictionary) > len(c)
+        else c
+        for c in batch.columns
+    ]
+    return pa.RecordBatch.from_arrays(columns, batch.schema.names)
+
+
 class Places:
     """Finds the places of case ids among those of a part; ``marks`` are theirs, sorted."""
 

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from risk import schema
 from risk.arrow import FactValues, as_dictionary, days_of, is_text, values_of
 from risk.errors import AsOfError, CaseDataError, RegisterError, rows_named
-from risk.grouping import Ints, Places, deal, pile
+from risk.grouping import Ints, Places, compact, deal, pile
 from risk.register import about_register
 from risk.snapshot import Encoded, FactColumn, fact_column
 from risk.weeks import Dates, Floats
@@ -145,7 +145,7 @@ class RegisterParts:
                 if batch.column(key).null_count:
                     empty = first + np.flatnonzero(batch.column(key).is_null().to_numpy(zero_copy_only=False))
                     raise CaseDataError(f"column {key!r} must not be empty in {rows_named(empty.tolist())}")
-            yield batch.append_column(ROW, pa.array(np.arange(first, first + len(batch))))
+            yield compact(batch).append_column(ROW, pa.array(np.arange(first, first + len(batch))))
             first += len(batch)
 
     # Joining --------------------------------------------------------------------------------------------------------
