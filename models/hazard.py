@@ -114,9 +114,11 @@ class BoostedHazard(Learner):
         self.offset_ = baseline_log_hazard(rows, seen, self.periods_)
         self.band_ = choose_bands(seen, self.n_bands)
         row, band, expected, closed = count_by_band(seen, self.offset_, self.band_)
+        offset = np.log(expected, out=expected)
+        del seen  # a number per row and period: a third of the features' memory, not to be held while trees grow
         counted = Repeated(rows.matrix, row, np.column_stack([rows.entry[row], band.astype(np.float64)]))
         params, weight = self._params(), rows.weight[row]
-        data = make_dataset(counted, closed, weight, np.log(expected), self.columns_.categories, params)
+        data = make_dataset(counted, closed, weight, offset, self.columns_.categories, params)
         folds = holdouts(rows.group[row], len(rows), self.random_state) if self.patience else []
         # The only closing cannot be held out: nothing would be left to learn from.
         folds = [f for f in folds if closed[f[0]].any()]
@@ -125,7 +127,7 @@ class BoostedHazard(Learner):
         self.level_ = 0.0
         if folds:
             at, score = held_out_scores(boosted, counted, folds, self.n_jobs)
-            self.level_, self.slope_ = settle(score, np.log(expected[at]), closed[at], weight[at], np.exp)
+            self.level_, self.slope_ = settle(score, offset[at], closed[at], weight[at], np.exp)
             self.offset_ = self.offset_ + self.level_
 
     def refitted(self, rows: Rows) -> Self:
