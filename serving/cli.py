@@ -51,8 +51,8 @@ def list_command(
     """Write the week's lists of a REGISTER: whom to talk to, why, and what is due.
 
     Per team, statutory follow-ups that are due come first; what is left of the week goes to the cases most likely to last
-    more than 52 weeks, or as the policy orders them. Writes CSV, Excel, a page to print and JSON into one folder per week, e.g. 2026-W48. A second run of a
-    week that differs is a new revision, in the folder and in the store; the first stays.
+    more than 52 weeks, or as the policy orders them. Writes CSV, Excel, a page to print and JSON into one folder per week,
+    e.g. 2026-W48. A second run of a week that differs is a new revision, in the folder and in the store; the first stays.
     """
     from models.registry import champion_bundle
     from risk.home import home
