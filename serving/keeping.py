@@ -107,6 +107,7 @@ def _cases(rows: pd.DataFrame, lists: Lists, insight: Insight) -> list[ListedCas
             ListedCase(
                 **{k: v for k, v in line.items() if v is not None},
                 curve=curve if is_scored else (),
+                course=insight.course.get(line["case_id"], ()) if is_scored else (),
                 interval=insight.around.get(line["case_id"]) if is_scored else None,
                 reasons=tuple(insight.reasons.get(line["case_id"], ())) if is_scored else (),
                 unknown=insight.unknown.get(line["case_id"], ()) if is_scored else (),

@@ -28,6 +28,7 @@ from serving.bands import Cuts
 from serving.champion import InService
 from serving.language import Speaker, share_of_100
 from serving.messages import Note
+from serving.unrecorded import facts_behind, unrecorded
 
 STALE_DAYS = 365
 LEVEL = 0.9
@@ -49,13 +50,12 @@ class Wording:
     """What is written of the scores of one model."""
 
     def __init__(self, model: InService) -> None:
-        known, facts = features.catalogue(), schema.fact_attributes()
-        used = dict.fromkeys(s for n in model.meta["features"] for s in known[n].sources if s in facts)
-        self.facts = list(used)
+        self.facts = facts_behind(model.meta["features"])
         self.features = list(dict.fromkeys([*model.meta["features"], *model.meta.get("ranges", {})]))
+        facts = schema.fact_attributes()
         self._unknown = [
             text_of({"name": n, "label_da": facts[n].label[0], "label_en": facts[n].label[1], "usually_known": facts[n].known})
-            for n in used
+            for n in self.facts
         ]  # fmt: skip
         self._curve = ",".join(f'{{"weeks":{week},"p_exceed":%s}}' for week in model.outcome.horizons_weeks)
         ranges = model.meta.get("ranges", {})
@@ -69,8 +69,7 @@ class Wording:
 
     def unknown_facts(self, snapshot: Snapshot) -> list[str]:
         """Of each case, the facts behind the model's features that nobody has recorded."""
-        known_on = np.array([snapshot.known_on[n] for n in self.facts], dtype="datetime64[D]")
-        lacking = np.isnat(known_on.reshape(len(self.facts), len(snapshot))).T
+        lacking = unrecorded(snapshot, self.facts)
         made: dict[bytes, str] = {}
         out = []
         for row in lacking:

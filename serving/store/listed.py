@@ -27,6 +27,7 @@ class ListedCase:
     interval : lower and upper bound of ``p``, where the model gives one
     base_rate : the same chance over all cases open at this age
     curve : (weeks since opening, P(open after them)), for the horizons still ahead
+    course : P(open) 1, 2, 3 ... weeks after the as-of date, as far as they lie before the horizon, to be drawn
     reasons : strongest first, at most five, from both directions
     unknown : names of the facts the model uses and nobody has recorded for this case
     duty, due_on, overdue_days, is_planned : the next statutory follow-up
@@ -52,6 +53,7 @@ class ListedCase:
     base_rate: float | None = None
     band: str = ""
     curve: tuple[tuple[int, float], ...] = ()
+    course: tuple[float, ...] = ()
     reasons: tuple[Reason, ...] = ()
     unknown: tuple[str, ...] = ()
     duty: str = ""

@@ -50,7 +50,7 @@ def unpacked(case_id: str, person_key: str, body: bytes) -> ListedCase:
         )
     if "curve" in kept:
         kept["curve"] = tuple((int(w), float(p)) for w, p in kept["curve"])
-    for name in ("interval", "unknown"):
+    for name in ("interval", "unknown", "course"):
         if name in kept:
             kept[name] = tuple(kept[name])
     return ListedCase(case_id=case_id, person_key=person_key, **kept)

@@ -71,7 +71,7 @@ def _case_page(request: Request, found: StoredList, case: ListedCase, is_newest:
     answers = feedback_of_case(house.store, case.case_id)
     year, week = head.week.split("-W")
     where = {"team": head.team, "week": int(week), "year": year}
-    drawing = draw(case.age_weeks or 0.0, case.curve, case.base_rate, teller.horizon) if case.curve else None
+    drawing = _drawing(case, teller.horizon)
     reasons = [teller.reason(r) for r in case.reasons] if case.p is not None else []
     row = teller.row(case) | {"key": key, "answer": ""}
     return {
@@ -92,7 +92,7 @@ def _case_page(request: Request, found: StoredList, case: ListedCase, is_newest:
         "base_of_100": "" if case.base_rate is None else share_of_100(case.base_rate),
         "curve_words": _curve_words(case, teller) if drawing else "",
         "curve_rows": _curve_rows(case, teller),
-        "curve_marks": _curve_marks(case, drawing),
+        "curve_points": teller.say("web_case.curve_weekly" if case.course else "web_case.curve_points"),
         "up": [r for r in reasons if r["direction"] == "up"],
         "down": [r for r in reasons if r["direction"] == "down"],
         "missing": labels_of(case.unknown, speaker),
@@ -125,6 +125,10 @@ def _chance_lines(case: ListedCase, teller: Teller) -> list[str]:
     return [*out, teller.say("web_case.estimate")]
 
 
+def _drawing(case: ListedCase, horizon: int) -> Drawing | None:
+    return draw(case.age_weeks or 0.0, case.curve, case.base_rate, horizon, case.course) if case.curve else None
+
+
 def _curve_words(case: ListedCase, teller: Teller) -> str:
     week, p = case.curve[-1]
     said = teller.say(
@@ -143,12 +147,6 @@ def _curve_rows(case: ListedCase, teller: Teller) -> list[tuple[int, str, str]]:
         (week, teller.speaker.day(case.opened_on + timedelta(weeks=week)), teller.speaker.frequency(p))
         for week, p in case.curve
     ]
-
-
-def _curve_marks(case: ListedCase, drawing: Drawing | None) -> list[tuple[float, float, int]]:
-    """Place and number of 100 of each point after the first."""
-    points = drawing.points[1:] if drawing else ()
-    return [(x, y, share_of_100(p)) for (x, y), (_, p) in zip(points, case.curve[-len(points) :], strict=False)]
 
 
 def _earlier(earlier: Earlier, teller: Teller) -> dict[str, Any]:

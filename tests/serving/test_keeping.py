@@ -107,7 +107,30 @@ def test_a_case_without_a_score_is_kept_without_anything_a_model_says(kept: dict
             assert case.curve[-1] == (52, case.p)
             assert all(week > case.age_weeks for week, _ in case.curve)  # type: ignore[operator]  # a scored case has an age
         else:
-            assert (case.p, case.curve, case.reasons, case.unknown, case.base_rate) == (None, (), (), (), None)
+            told = (case.p, case.curve, case.course, case.reasons, case.unknown, case.base_rate)
+            assert told == (None, (), (), (), (), None)
+
+
+def test_the_weekly_course_is_the_models_curve_falls_and_meets_the_chances_at_the_horizons(
+    kept: dict[str, TeamList], lists: Lists, wide_bundle: Bundle
+) -> None:
+    snapshot = take_snapshot(lists.register, AS_OF)
+    curves = weekly_curves(snapshot, wide_bundle, 52)
+    row = {case_id: i for i, case_id in enumerate(snapshot.case_id.tolist())}
+    scored = [case for case in all_cases(kept) if case.status == "scored"]
+    for case in scored:
+        assert case.age_weeks is not None
+        n = len(case.course)
+        assert case.age_weeks + n < 52 <= case.age_weeks + n + 1
+        expected = np.exp(-curves.steps[row[case.case_id], 1 : n + 1])
+        assert case.course == pytest.approx(expected, abs=5.1e-5)
+        assert list(case.course) == sorted(case.course, reverse=True)
+        along = [case.age_weeks, *(case.age_weeks + k for k in range(1, n + 1))]
+        for week, p in case.curve:
+            after = [q for w, q in zip(along, (1.0, *case.course), strict=True) if w >= week]
+            before = [q for w, q in zip(along, (1.0, *case.course), strict=True) if w <= week]
+            assert before[-1] + 1e-4 >= p >= (after[0] if after else 0.0) - 1e-4
+    assert max(len(case.course) for case in scored) > 20
 
 
 def test_reasons_are_those_of_the_model_and_begin_with_those_on_file(

@@ -57,6 +57,7 @@ cases = st.builds(
     base_rate=st.none() | shares,
     band=words,
     curve=st.lists(st.tuples(st.integers(1, 60), shares), max_size=5).map(tuple),
+    course=st.lists(shares, max_size=5).map(tuple),
     reasons=st.lists(reasons, max_size=5).map(tuple),
     unknown=st.lists(words, max_size=4).map(tuple),
     due_on=days,

@@ -85,6 +85,10 @@ def case(i: int, section: str, rank: int | None, monday: date) -> ListedCase:
     if section == "excluded":
         return ListedCase(**common, status="not_shown", exclusion="protected_address")
     p = round(0.92 - 0.008 * (i % 100), 3)
+
+    def still_open(week: float) -> float:
+        return round(p + (1 - p) * ((52 - week) / (52 - age)) ** 1.5, 4)
+
     return ListedCase(
         **common,
         status="scored",
@@ -92,7 +96,9 @@ def case(i: int, section: str, rank: int | None, monday: date) -> ListedCase:
         base_rate=0.31,
         interval=(p - 0.05, p + 0.05) if i % 2 else None,
         band="high" if p > 0.8 else "middle" if p > 0.6 else "low",
-        curve=tuple((w, round(p + (1 - p) * ((52 - w) / (52 - age)) ** 1.5, 4)) for w in (13, 22, 26, 52) if w > age),
+        curve=tuple((w, still_open(w)) for w in (13, 22, 26, 52) if w > age),
+        # Lists kept by earlier versions hold no weekly course.
+        course=() if i % 4 == 3 else tuple(still_open(w) for w in range(int(age) + 1, 52)),
         reasons=reasons_of(monday, 1 + i % 3),
         unknown=("form_received", "gp_prognosis"),
         more={"cost_ahead": 61_234.0, "p_close_4w": 0.62, "is_closing": section == "closing"},

@@ -133,6 +133,28 @@ def test_the_drawing_begins_now_and_ends_at_the_horizon() -> None:
     assert [m.text for m in made.across] == ["16", "24", "32", "40", "52"]
 
 
+def test_the_line_follows_every_week_and_marks_only_the_horizons() -> None:
+    made = draw(49.5, ((52, 0.7),), None, 52, (0.9, 0.75))
+    assert made.points == (
+        (LEFT_EDGE, TOP),
+        (279.2, round(BOTTOM - 0.9 * (BOTTOM - TOP), 1)),
+        (506.4, round(BOTTOM - 0.75 * (BOTTOM - TOP), 1)),
+        (RIGHT_EDGE, round(BOTTOM - 0.7 * (BOTTOM - TOP), 1)),
+    )
+    assert made.marks == ((RIGHT_EDGE, round(BOTTOM - 0.7 * (BOTTOM - TOP), 1), 70),)
+
+
+def test_a_case_kept_before_curves_were_weekly_is_drawn_with_straight_lines_and_says_so(
+    web: FastAPI, browser: Callable
+) -> None:
+    karen, key_of = browser("karen"), web.state.house.case_key
+    weekly, straight = (karen.get(f"/case/{key_of(f'SYN{i:06d}')}").text for i in (8, 11))
+    assert "Linjen er beregnet uge for uge" in weekly
+    assert "linjen mellem dem er trukket lige" in straight
+    assert weekly.split('points="')[1].split('"')[0].count(",") > 10
+    assert straight.split('points="')[1].split('"')[0].count(",") <= 5
+
+
 def test_the_table_says_the_day_a_week_ends(browser: Callable, key: str) -> None:
     text = browser("karen").get(f"/case/{key}").text
     found = re.search(r"Første fraværsdag (\d\d)-(\d\d)-(\d{4})", text)
