@@ -51,6 +51,10 @@ CHANGES: dict[str, tuple[str, dict[str, Any]]] = {
         "every case closes more slowly, at all ages, and more of the new ones are hard ones",
         {"scenario": "drift"},
     ),
+    "slump": (
+        "every case closes at 0.6 times the pace, at all ages, and more of the new ones are hard ones",
+        {"scenario": "drift", "pace": 0.6},
+    ),
     "cap": (
         "a cap at week 52 before, reassessment from week 22 after (as in July 2014)",
         {"scenario": "regime", "law": "cap"},

@@ -25,6 +25,7 @@ def synthesise(
     years: float = 5.0,
     law: Law | None = None,
     switch_on: date | None = None,
+    pace: float | None = None,
 ) -> tuple[Register, pd.DataFrame]:
     """Make a register of exactly ``n_cases`` cases, and the truth about them.
 
@@ -44,6 +45,8 @@ def synthesise(
         ``cap``, ``reassessment`` or ``none``; default: the law in force on the extract date.
     switch_on : date, optional
         Scenarios ``regime`` and ``drift``: the day of the change.
+    pace : float, optional
+        Scenario ``drift``: what the hazard of closing is multiplied by from that day on, above 0. Default: 0.85.
 
     Returns
     -------
@@ -58,7 +61,9 @@ def synthesise(
     """
     from risk.synthetic.making import make
 
-    return make(n_cases, seed, extract_on=extract_on, scenario=scenario, years=years, law=law, switch_on=switch_on)
+    return make(
+        n_cases, seed, extract_on=extract_on, scenario=scenario, years=years, law=law, switch_on=switch_on, pace=pace
+    )
 
 
 __all__ = ["synthesise"]

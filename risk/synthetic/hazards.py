@@ -64,10 +64,10 @@ def open_in_population(days: Floats) -> Floats:
     return np.exp(np.interp(days, weeks * 7.0, np.log(share)))
 
 
-def integrated_hazard(base: Floats, day: Ints, partial_day: Ints, drift_age: Ints) -> Floats:
-    """``L(day)`` per case, all arguments broadcast: the baseline, faster after ``partial_day``, other after ``drift_age``."""
+def integrated_hazard(base: Floats, day: Ints, partial_day: Ints, drift_age: Ints, drift_pace: float) -> Floats:
+    """``L(day)`` per case, arrays broadcast: the baseline, faster after ``partial_day``, ``drift_pace`` times it after ``drift_age``."""
     day = np.clip(day, 0, LAST_DAY)
-    faster, slower = fx.PARTIAL_RETURN_EFFECT - 1.0, fx.DRIFT_HAZARD - 1.0
+    faster, slower = fx.PARTIAL_RETURN_EFFECT - 1.0, drift_pace - 1.0
     at = base[day]
     first = base[np.clip(partial_day, 0, day)]
     total = at + faster * (at - first)
@@ -130,7 +130,7 @@ def draw_days(rng: np.random.Generator, world: World, spells: pd.DataFrame) -> t
     wanted = rng.exponential(size=len(spells)) / (spells["frailty"].to_numpy() * np.exp(spells["eta"].to_numpy()))
     partial, drift_age = spells["partial_day"].to_numpy(), world.drift_day - opened
     base = baseline()
-    recovered = _first_day(lambda day: integrated_hazard(base, day, partial, drift_age), wanted)
+    recovered = _first_day(lambda day: integrated_hazard(base, day, partial, drift_age, world.drift_pace), wanted)
     exposure = spells["exposure"].to_numpy()
     by_law = _first_day(lambda day: exposure * law_hazard(world, opened, day), rng.exponential(size=len(spells)))
     return recovered, by_law

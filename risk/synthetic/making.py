@@ -35,13 +35,16 @@ def make(
     years: float,
     law: Law | None,
     switch_on: date | None,
+    pace: float | None,
 ) -> tuple[Register, pd.DataFrame]:
     """See :func:`risk.synthetic.synthesise`."""
     if not 1 <= n_cases <= MOST_CASES:
         raise ConfigError(f"the number of cases must lie between 1 and {MOST_CASES:,}, not {n_cases}")
     if seed < 0:
         raise ConfigError(f"the seed must be 0 or more, not {seed}")
-    world = make_world(extract_on or DEFAULT_EXTRACT, scenario=scenario, years=years, law=law, switch_on=switch_on)
+    world = make_world(
+        extract_on or DEFAULT_EXTRACT, scenario=scenario, years=years, law=law, switch_on=switch_on, pace=pace
+    )
     making = _Making(n_cases, world, np.random.default_rng(seed))
     for step in progress(making.steps(), f"making {n_cases:,} synthetic cases"):
         step()

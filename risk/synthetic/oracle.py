@@ -41,7 +41,8 @@ def p_true(spells: pd.DataFrame, world: World, day: Ints) -> Floats:
     drift, base = world.drift_day - opened, baseline()
     ahead = np.full(len(spells), HORIZON_DAYS)
     pace = spells["frailty"].to_numpy() * np.exp(spells["eta"].to_numpy())
-    left = pace * (integrated_hazard(base, ahead, partial, drift) - integrated_hazard(base, day, partial, drift))
+    reached = [integrated_hazard(base, d, partial, drift, world.drift_pace) for d in (ahead, day)]
+    left = pace * (reached[0] - reached[1])
     law = spells["exposure"].to_numpy() * (law_hazard(world, opened, ahead) - law_hazard(world, opened, day))
     return np.exp(-left - law)
 
@@ -81,7 +82,8 @@ def _posterior(spells: pd.DataFrame, drawn: pd.DataFrame, world: World, day: Int
         partial_return_chances(spells),
     )
     begun = partial <= day
-    now = integrated_hazard(baseline(), day, np.where(begun, partial, NEVER), world.drift_day - opened)
+    drift = world.drift_day - opened, world.drift_pace
+    now = integrated_hazard(baseline(), day, np.where(begun, partial, NEVER), *drift)
     ahead_day = np.full(len(day), HORIZON_DAYS)
     law = law_hazard(world, opened, ahead_day) - law_hazard(world, opened, day)
     stays = np.exp(-exposure_to_law(illness, claim == 1) * law[row])
@@ -91,7 +93,7 @@ def _posterior(spells: pd.DataFrame, drawn: pd.DataFrame, world: World, day: Int
     total = np.bincount(row, weight, minlength=len(day))
     ahead = np.zeros(len(day))
     for node_day, share in _partial_nodes(day, partial, begun, chance):
-        later = integrated_hazard(baseline(), ahead_day, node_day, world.drift_day - opened)
+        later = integrated_hazard(baseline(), ahead_day, node_day, *drift)
         open_then = weight * stays * _open(pace, later[row]) / _open(pace, now[row])
         ahead += share * np.bincount(row, open_then, minlength=len(day))
     return np.where(day >= HORIZON_DAYS, 1.0, ahead / total)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal, get_args
@@ -38,6 +39,7 @@ class World:
     law_after: Law
     switch_day: int
     drift_day: int
+    drift_pace: float
     employer_days: int
 
     @property
@@ -55,18 +57,20 @@ def make_world(
     years: float = 5.0,
     law: Law | None = None,
     switch_on: date | None = None,
+    pace: float | None = None,
 ) -> World:
     """The world of a scenario.
 
     ``plain`` keeps one law throughout: the one in force on the extract date, or ``law``. ``drift`` changes mix and pace from
-    ``switch_on`` on (default: in the last 18 months). ``regime`` imitates the reform of 2014, moved to ``switch_on`` (default: 18 months before the
+    ``switch_on`` on (default: in the last 18 months); ``pace`` is what the hazard of closing is then multiplied by (default 0.85). ``regime`` imitates the reform of 2014, moved to ``switch_on`` (default: 18 months before the
     extract): a cap at week 52 before, the reassessment after; with ``law="reassessment"`` it imitates 2027 instead,
     the reassessment before and no such exits after.
 
     Raises
     ------
     ConfigError
-        When the scenario or the law is unknown, years are not between 0.5 and 30, or a switch has no regime to change.
+        When the scenario or the law is unknown, years are not between 0.5 and 30, a switch has no regime to change, or a pace is given
+        that is not above 0 or belongs to no drift.
     """
     if scenario not in get_args(Scenario):
         raise ConfigError(f"there is no scenario {scenario!r}; choose plain, drift or regime")
@@ -78,6 +82,8 @@ def make_world(
         raise ConfigError(
             "switch_on belongs to the scenarios regime and drift; choose one of them or leave the date out"
         )
+    if pace is not None and (scenario != "drift" or not 0 < pace < math.inf):
+        raise ConfigError("pace is a number above 0 and belongs to the scenario drift")
     extract_day = (extract_on - EPOCH).days
     recent = extract_day - round(fx.DRIFT_MONTHS * 30.4375) if switch_on is None else (switch_on - EPOCH).days
     before: Law = law or ("cap" if scenario == "regime" else law_of(extract_on))
@@ -93,6 +99,7 @@ def make_world(
         law_after=after,
         switch_day=switch_day,
         drift_day=recent if scenario == "drift" else NEVER,
+        drift_pace=fx.DRIFT_HAZARD if pace is None else pace,
         # The employer pays the first 21 days from June 2008, 30 days today (domain brief 1.2).
         employer_days=21 if law_of(extract_on) == "cap" else 30,
     )
