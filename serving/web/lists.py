@@ -73,6 +73,7 @@ def _list_page(request: Request, place: Place, found: StoredList) -> dict[str, A
     rows = chosen(found.rows, asked, found.head.as_of, {c: f.kind for c, f in latest.items()})
     here, numbers = pages(len(rows), asked.page)
     shown = rows[PAGE_ROWS * (here - 1) : PAGE_ROWS * here]
+    daily, lines = teller.week_lines()
 
     def cell(case: ListedCase) -> dict[str, Any]:
         key, answer = house.case_key(case.case_id), latest.get(case.case_id)
@@ -88,7 +89,9 @@ def _list_page(request: Request, place: Place, found: StoredList) -> dict[str, A
         "team": place.team,
         "week": found.head.week,
         "facts": teller.facts(),
-        "lines": teller.week_lines(),
+        "made_with": teller.made_with(),
+        "daily": daily,
+        "lines": lines,
         "warning": teller.warning(),
         "about": teller.about(),
         "is_made_up": bool(found.head.about["is_synthetic"]),

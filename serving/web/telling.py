@@ -39,19 +39,23 @@ class Teller:
         return str(self._words["title"])
 
     def facts(self) -> list[str]:
-        """When, with what and compared with what the list was made."""
-        head, last_week = self.head, self.head.about["last_week"]
+        """When the list was made and compared with what."""
+        last_week = self.head.about["last_week"]
         return [
-            self.say("list.as_of", as_of=self.speaker.day(head.as_of)),
+            self.say("list.as_of", as_of=self.speaker.day(self.head.as_of)),
             self.say("list.earlier", last_week=last_week) if last_week else self.say("list.no_earlier"),
-            self.say(
-                "list.model",
-                model_version=head.model_version,
-                policy_version=head.policy_version,
-                rules=self.speaker.pick(tuple(head.about["rules"])),
-                revision=head.revision,
-            ),
         ]
+
+    def made_with(self) -> str:
+        """What the list was made with."""
+        head = self.head
+        return self.say(
+            "list.model",
+            model_version=head.model_version,
+            policy_version=head.policy_version,
+            rules=self.speaker.pick(tuple(head.about["rules"])),
+            revision=head.revision,
+        )
 
     def about(self) -> list[str]:
         """How the list is to be read, and what it does not say."""
@@ -67,9 +71,10 @@ class Teller:
     def section_why(self, code: str) -> str:
         return str(self._words["sections"][code][2]) if code in SECTIONS else ""
 
-    def week_lines(self) -> list[str]:
-        """What the week looks like for the team, in sentences."""
-        return list(self._words["lines"])
+    def week_lines(self) -> tuple[list[str], list[str]]:
+        """What the week looks like for the team, in sentences: what is needed every day, and the rest to look up."""
+        lines, daily = self._words["lines"], self._words.get("daily", [])  # lists kept earlier do not tell them apart
+        return list(daily), [line for line in lines if line not in daily]
 
     def warning(self) -> str:
         """That the law is about to change, when it is."""

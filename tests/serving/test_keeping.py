@@ -203,6 +203,13 @@ def test_figures_add_up_and_what_lies_ahead_is_the_models_curve(
     assert (kept["A"].about["figures"]["n_workers"], kept["B"].about["figures"]["n_workers"]) == (3.0, None)
 
 
+def test_the_lines_needed_daily_are_some_of_all_lines_in_their_order(kept: dict[str, TeamList]) -> None:
+    for one in kept.values():
+        for words in one.about["words"].values():
+            assert 3 <= len(words["daily"]) < len(words["lines"])
+            assert [line for line in words["lines"] if line in words["daily"]] == words["daily"]
+
+
 def test_a_case_that_left_is_kept_with_why_and_without_more(
     wide_register: Register, wide_bundle: Bundle, policy: Policy, kept: dict[str, TeamList]
 ) -> None:

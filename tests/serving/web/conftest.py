@@ -141,6 +141,7 @@ def words(speaker: Speaker, n_open: int, n_listed: int) -> dict[str, object]:
         "about": [speaker.say("list.human"), speaker.say("list.effect")],
         "currency": "kr.",
         "lines": [speaker.say("lines.duties", n_duty=8, n_overdue=4), speaker.say("lines.account", **account)],
+        "daily": [speaker.say("lines.duties", n_duty=8, n_overdue=4)],
         "warning": "",
         "sections": {s: [speaker.say(f"{p}.{s}", **fill) for p in parts] for s in SECTIONS},
     }

@@ -97,6 +97,19 @@ def test_the_second_page_goes_on_where_the_first_ended(browser: Callable) -> Non
     assert shown(karen.get("/list?sort=age&page=999").text) == shown(second.text)
 
 
+def test_what_is_needed_daily_stands_above_the_cases_and_the_rest_of_the_week_is_folded_away(browser: Callable) -> None:
+    text = browser("karen").get("/list").text
+    above, folded = (
+        text.split('<details class="more">')[0],
+        text.split('<details class="more">')[1].split("</details>")[0],
+    )
+    assert "heraf over fristen: 4" in above
+    assert "Regnskab:" not in above
+    assert "Regnskab:" in folded
+    assert "heraf over fristen" not in folded
+    assert "Model 9ba0be476961" in folded
+
+
 def test_an_earlier_week_is_marked_and_takes_no_answers(browser: Callable) -> None:
     text = browser("karen").get("/list?week=2026-W47").text
     assert "Du ser en tidligere uge" in text
