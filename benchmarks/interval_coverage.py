@@ -26,10 +26,10 @@ from benchmarks.quality_page import grid
 from models.calibration import Calibrator
 from risk.files import whole_file
 from risk.synthetic import synthesise
+from training.certainty import learn_spread
 from training.fit import fit, prepare
 from training.landmarks import LandmarkRows, landmark_rows
 from training.plan import Plan, read_plan
-from training.spread import learn_spread
 
 RESULTS = Path(__file__).parent / "results"
 COVERAGE, DECILES = 0.9, 10

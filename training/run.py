@@ -19,6 +19,7 @@ from risk.errors import ConfigError
 from risk.register import Register
 from risk.snapshot import check_as_of
 from training.backtest import Progress, backtest
+from training.certainty import learn_spread
 from training.choose import choose
 from training.fairness import fairness
 from training.fit import Material, fit, make, prepare
@@ -27,7 +28,6 @@ from training.gates.evidence import Evidence
 from training.landmarks import register_at
 from training.plan import Plan
 from training.results import METRICS, Backtest, TrainingRun
-from training.spread import learn_spread
 
 LIBRARIES = ("risk52", "lightgbm", "numpy", "pandas", "scikit-learn", "scipy")
 

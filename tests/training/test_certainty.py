@@ -9,10 +9,10 @@ from models import catalogue
 from models.calibration import Calibrator
 from models.contract import Learner, logit
 from risk.register import Register
-from training import spread
+from training import certainty
+from training.certainty import learn_spread
 from training.fit import Material, calibrate, make, prepare
 from training.plan import Plan
-from training.spread import learn_spread
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_a_learner_that_nothing_could_change_spreads_only_as_far_as_the_other_di
     learner = fitted(material, quick_plan)
     calibrator = calibrate(learner, material, quick_plan)
     monkeypatch.setattr(type(learner), "refitted", lambda self, rows: self)
-    monkeypatch.setattr(spread, "WITNESS", {})  # the linear learner itself: no disagreement either
+    monkeypatch.setattr(certainty, "WITNESS", {})  # the linear learner itself: no disagreement either
     before = half_width(calibrator)
     learn_spread(learner, calibrator, material, quick_plan)
     assert half_width(calibrator) == pytest.approx(before)
@@ -66,5 +66,5 @@ def test_without_a_map_nothing_is_learned(material: Material, quick_plan: Plan) 
 
 def test_every_learner_that_may_serve_has_a_witness_of_another_kind() -> None:
     serving = [name for name in catalogue.names() if catalogue.can_be_champion(name)]
-    assert all(spread.WITNESS.get(name, "linear") not in (name, "") for name in serving)
-    assert set(spread.WITNESS.values()) <= set(catalogue.names())
+    assert all(certainty.WITNESS.get(name, "linear") not in (name, "") for name in serving)
+    assert set(certainty.WITNESS.values()) <= set(catalogue.names())
