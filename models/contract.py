@@ -32,6 +32,7 @@ IntArray = npt.NDArray[np.int64]
 
 OUTCOME_DTYPE = np.dtype([("closed", np.bool_), ("weeks", np.float64)])
 HORIZONS = (8.0, 13.0, 22.0, 26.0, 52.0)
+FEW_ROWS = 32  # up to here one operation on a wide array is cheaper than many on a column each; the bits are the same
 FILES_FORMAT = 1
 
 

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from models.contract import FloatArray, IntArray
+from models.contract import FEW_ROWS, FloatArray, IntArray
+from models.design_few import FewRows
 
 KNOTS = (0.2, 0.5, 0.8)
 MANY_VALUES = 8
@@ -73,16 +75,21 @@ class Levels:
     def n_straight(self) -> int:
         return len(self.codes)
 
-    def terms(self, values: FloatArray) -> FloatArray:
-        """(n, n_terms); an unseen level is 0 everywhere."""
+    @cached_property
+    def table(self) -> FloatArray:
+        """Terms by code; the last row answers missing, the one before it anything unseen."""
         size = max(self.codes) + 2
-        # Row of the table by code: 0..size-2, the last row answers missing, the one before it anything unseen.
         table = np.zeros((size + 1, self.n_terms))
         for t, code in enumerate(self.codes):
             table[size if code < 0 else code] = -2.0 * np.asarray(self.shares)
             table[size if code < 0 else code, t] += 2.0
+        return table
+
+    def terms(self, values: FloatArray) -> FloatArray:
+        """(n, n_terms); an unseen level is 0 everywhere."""
+        size = len(self.table) - 1
         at = np.where(np.isnan(values), size, np.minimum(values, size - 1)).astype(np.int64)
-        return table[at]
+        return self.table[at]
 
 
 Term = Number | Levels
@@ -94,7 +101,7 @@ class Design:
 
     parts: tuple[Term, ...]
 
-    @property
+    @cached_property
     def n_terms(self) -> int:
         return sum(p.n_terms for p in self.parts)
 
@@ -110,6 +117,8 @@ class Design:
 
     def terms(self, matrix: FloatArray) -> FloatArray:
         """(n, n_terms) of encoded rows."""
+        if len(matrix) <= FEW_ROWS:
+            return self._few.terms(matrix)
         out = np.empty((len(matrix), self.n_terms))
         at = 0
         for part in self.parts:
@@ -121,9 +130,26 @@ class Design:
         """Values of the terms (n, n_terms) added up for each feature, (n, n_features); 0 for one without a term."""
         out = np.zeros((len(values), n_features))
         if self.parts:
-            sizes = np.array([part.n_terms for part in self.parts])
-            out[:, [part.feature for part in self.parts]] = np.add.reduceat(values, np.cumsum(sizes) - sizes, axis=1)
+            out[:, self._features] = np.add.reduceat(values, self._first, axis=1)
         return out
+
+    @cached_property
+    def _features(self) -> IntArray:
+        """(parts,) the feature of each part."""
+        return np.array([part.feature for part in self.parts], dtype=np.int64)
+
+    @cached_property
+    def _first(self) -> IntArray:
+        """(parts,) where the terms of each part begin."""
+        sizes = np.array([part.n_terms for part in self.parts], dtype=np.int64)
+        return np.cumsum(sizes) - sizes
+
+    @cached_property
+    def _few(self) -> FewRows:
+        at = list(zip(self.parts, self._first.tolist(), strict=True))
+        numbers = [(part, first) for part, first in at if isinstance(part, Number)]
+        levels = [(part, first) for part, first in at if isinstance(part, Levels)]
+        return FewRows(numbers, levels, self.n_terms)
 
     def to_list(self) -> list[dict[str, Any]]:
         return [{"kind": type(p).__name__, **asdict(p)} for p in self.parts]

@@ -67,9 +67,8 @@ class Shape:
 
     def shares(self, cumulative: FloatArray, weeks: FloatArray, entry: FloatArray, horizon: float) -> FloatArray:
         """``r``: cumulative hazard from entry to each of ``weeks`` over that to the horizon, (n, k)."""
-        hazard, n = self._hazard(cumulative), len(entry)
-        upto = [(self.periods.exposure(entry, np.full(n, w)) * hazard).sum(axis=1) for w in (*weeks, horizon)]
-        return np.column_stack(upto[:-1]) / np.maximum(upto[-1], 1e-300)[:, None]
+        upto = self.periods.cumulative(self._hazard(cumulative), entry, np.append(weeks, horizon))
+        return upto[:, :-1] / np.maximum(upto[:, -1:], 1e-300)
 
     def beyond(self, week: float, entry: FloatArray) -> FloatArray:
         """Cumulative hazard of the average case from an entry at or after the horizon, (n,)."""

@@ -20,7 +20,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from models.contract import BoolArray, FloatArray, IntArray, Rows
+from models.contract import FEW_ROWS, BoolArray, FloatArray, IntArray, Rows
 from risk.errors import TooFewCasesError
 
 FEWEST_CLOSINGS = 10  # in a period
@@ -60,6 +60,15 @@ class Periods:
         """
         inside = np.minimum(stop[:, None], self._ends) - np.maximum(start[:, None], self.edges[:-1])
         return np.maximum(inside, 0.0) / self.widths
+
+    def cumulative(self, hazard: FloatArray, entry: FloatArray, weeks: FloatArray) -> FloatArray:
+        """Cumulative hazard from ``entry`` (n,) to each of ``weeks`` (k,), (n, k), of hazards (n, K) per whole period."""
+        if len(hazard) > FEW_ROWS:
+            stops = (np.full(len(entry), week) for week in weeks)
+            return np.column_stack([(self.exposure(entry, stop) * hazard).sum(axis=1) for stop in stops])
+        inside = np.minimum(weeks[:, None], self._ends) - np.maximum(entry[:, None], self.edges[:-1])[:, None, :]
+        found: FloatArray = (np.maximum(inside, 0.0) / self.widths * hazard[:, None, :]).sum(axis=2)
+        return found
 
     @cached_property
     def _ends(self) -> FloatArray:
@@ -175,12 +184,7 @@ def cumulative_hazard(eta: FloatArray, exposure: FloatArray) -> FloatArray:
 
 def survival_at(eta: FloatArray, periods: Periods, weeks: FloatArray, entry: FloatArray) -> FloatArray:
     """P(open after each week | open at entry), (n, k), of log hazards ``eta`` (n, K)."""
-    hazard = np.exp(eta)
-    out = np.empty((len(eta), len(weeks)))
-    for j, week in enumerate(weeks):
-        exposure = periods.exposure(entry, np.full(len(entry), week))
-        out[:, j] = np.exp(-(exposure * hazard).sum(axis=1))
-    return out
+    return np.exp(-periods.cumulative(np.exp(eta), entry, weeks))
 
 
 def log_odds_open(cumulative: FloatArray) -> FloatArray:
@@ -201,6 +205,12 @@ def period_weights(eta: FloatArray, start: FloatArray, exposure: FloatArray) -> 
     """
     weights = np.zeros_like(eta)
     step = eta - start
+    if len(eta) <= FEW_ROWS:  # all nodes at once, added up in the same order
+        hazard = exposure * np.exp(start + NODES[:, None, None] * step)
+        total = hazard.sum(axis=2, keepdims=True)
+        for term in (NODE_WEIGHTS[:, None, None] / np.expm1(-total)) * hazard:
+            weights += term
+        return weights
     for node, share in zip(NODES, NODE_WEIGHTS, strict=True):
         hazard = exposure * np.exp(start + node * step)
         total = hazard.sum(axis=1, keepdims=True)

@@ -21,11 +21,10 @@ from typing import Any
 import lightgbm as lgb
 import numpy as np
 
-from models.contract import BoolArray, FloatArray, IntArray
+from models.contract import FEW_ROWS, BoolArray, FloatArray, IntArray
 from models.lookup import Lookup, take_parts
 
 GRAIN = 2.0**-36
-FEW = 32
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class Tables:
     def parts(self, matrix: FloatArray, entry: FloatArray) -> tuple[FloatArray, FloatArray]:
         """What each feature adds, (n, p), and what age alone adds, (n,)."""
         age = np.searchsorted(self.age_cuts, entry, side="left")
-        if len(matrix) <= FEW:
+        if len(matrix) <= FEW_ROWS:
             return self._few(matrix, age), self.base[age]
         return take_parts(self._lookups, self.values, matrix, age), self.base[age]
 
