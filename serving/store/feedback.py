@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, get_args
 
 from sqlalchemy import RowMapping, Select, func, insert, select
@@ -26,6 +26,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 # Why somebody disagrees; what each is called stands in serving/texts under [feedback_reason].
 REASONS = ("return_agreed", "recovery_near", "more_serious", "facts_wrong", "facts_missing", "plan_works", "other")
 
+SAME_CLICK = timedelta(minutes=1)
 LEAST_SHOWN = 5
 # Who hardly ever contradicts may be following the list blindly; who nearly always does gets nothing from it.
 LOW_SHARE, HIGH_SHARE = 0.05, 0.60
@@ -71,7 +72,7 @@ class OverrideRate:
 def give_feedback(
     store: Store, who: Account, head: ListHead, case_id: str, kind: str, reason: str, now: datetime
 ) -> Feedback:
-    """Add an entry.
+    """Add an entry; the same answer of the same person again within ``SAME_CLICK`` is that click once more, and adds none.
 
     Parameters
     ----------
@@ -95,6 +96,12 @@ def give_feedback(
         person_key = connection.execute(on_list).scalar_one_or_none()
         if person_key is None or not who.may_read(head.office, head.team):
             raise CaseDataError("there is no such case on your lists; open the list again")
+        place = (head.week, head.office, head.team, head.revision, head.model_version)
+        mine = select(feedback).where(feedback.c.list_id == head.list_id, feedback.c.case_id == case_id)
+        last = connection.execute(mine.order_by(feedback.c.id.desc()).limit(1)).mappings().first()
+        is_same = last is not None and (last["by"], last["kind"], last["reason"]) == (who.name, kind, reason)
+        if last is not None and is_same and last["at"] > instant(now - SAME_CLICK):
+            return Feedback(last["at"], who.name, last["kind"], reason, case_id, *place)
         row = {
             "at": at,
             "by": who.name,
@@ -106,7 +113,6 @@ def give_feedback(
             "model_version": head.model_version,
         }
         connection.execute(insert(feedback), row)
-    place = (head.week, head.office, head.team, head.revision, head.model_version)
     return Feedback(at, who.name, kind, reason, case_id, *place)
 
 

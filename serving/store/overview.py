@@ -54,6 +54,7 @@ class TeamOverview:
     coverage: float | None
     override: OverrideRate | None
     hidden: frozenset[str]
+    is_synthetic: bool
 
 
 def offices_of(store: Store) -> list[str]:
@@ -139,4 +140,5 @@ def _of_team(head: ListHead, n_contacted: int, override: OverrideRate | None) ->
         coverage=share("coverage", n_contacted, int(figures["n_listed"])),
         override=override,
         hidden=frozenset(hidden),
+        is_synthetic=bool(head.about["is_synthetic"]),
     )

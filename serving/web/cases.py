@@ -18,7 +18,7 @@ from serving.store.listed import Earlier, ListedCase, StoredList
 from serving.store.worklists import history_of, weeks_of
 from serving.web.curve import Drawing, draw
 from serving.web.house import Refusal
-from serving.web.lists import answer_choices
+from serving.web.lists import answer_choices, list_place
 from serving.web.reach import case_of, list_at, place_of
 from serving.web.render import account_of, house_of, link, page, visit_of
 from serving.web.rules import way_back
@@ -45,10 +45,11 @@ def add_pages(app: FastAPI) -> None:
         form, house = request.state.form, house_of(request)
         place = place_of(request, form.get("team", ""))
         found = list_at(request, place)
+        if found is None:
+            raise Refusal(404, "not_found")
+        if (form.get("week"), form.get("revision")) != (found.head.week, str(found.head.revision)):
+            raise Refusal(409, "not_newest")  # an answer is kept with the list and the model it was given on
         case = case_of(request, found, form.get("key", ""))
-        assert found is not None
-        if form.get("week") != found.head.week:
-            raise Refusal(409, "not_newest")
         kind, _, reason = form.get("answer", "").partition(":")
         try:
             give_feedback(house.store, account_of(request), found.head, case.case_id, kind, reason, house.now())
@@ -95,6 +96,8 @@ def _case_page(request: Request, found: StoredList, case: ListedCase, is_newest:
         "curve_points": teller.say("web_case.curve_weekly" if case.course else "web_case.curve_points"),
         "up": [r for r in reasons if r["direction"] == "up"],
         "down": [r for r in reasons if r["direction"] == "down"],
+        "has_score": case.p is not None,
+        "no_reasons": teller.say("web_case.no_reasons" if case.p is not None else "web_case.nothing_to_explain"),
         "missing": labels_of(case.unknown, speaker),
         "history": [_earlier(e, teller) for e in reversed(history_of(house.store, case.case_id)) if e.week < head.week],
         "answers": [_answer(f, teller) for f in reversed(answers)],
@@ -102,7 +105,7 @@ def _case_page(request: Request, found: StoredList, case: ListedCase, is_newest:
         if answers and request.query_params.get("answered") == key
         else "",
         "can_answer": is_newest,
-        "list_place": {"team": head.team, "week": head.week},
+        "list_place": list_place(head),
         "made_with": teller.say(
             "web_case.made_with", **{k: asdict(head)[k] for k in ("model_version", "policy_version", "revision")}
         ),

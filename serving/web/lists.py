@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request, Response
 
 from risk.priority import SECTIONS
 from serving.store.feedback import KINDS, REASONS, Feedback, feedback_of_list
-from serving.store.listed import COOLING, LEFT, REMAINDER, ListedCase, StoredList
+from serving.store.listed import COOLING, LEFT, REMAINDER, ListedCase, ListHead, StoredList
 from serving.store.worklists import weeks_of
 from serving.web.choosing import BANDS, DUE, PAGE_ROWS, SORTS, Asked, chosen, pages, read_asked
 from serving.web.reach import Place, list_at, place_of
@@ -61,6 +61,11 @@ def answer_choices(teller: Teller) -> dict[str, Any]:
     }
 
 
+def list_place(head: ListHead) -> dict[str, object]:
+    """What a form says of the list it stands on."""
+    return {"team": head.team, "week": head.week, "revision": head.revision}
+
+
 def _list_page(request: Request, place: Place, found: StoredList) -> dict[str, Any]:
     house, given = house_of(request), request.query_params
     teller = Teller(found.head, visit_of(request).speaker)
@@ -98,7 +103,7 @@ def _list_page(request: Request, place: Place, found: StoredList) -> dict[str, A
         "is_older": is_older,
         "newest": link("/list", team=place.team),
         "can_answer": not is_older,
-        "list_place": {"team": place.team, "week": found.head.week},
+        "list_place": list_place(found.head),
         "back": link("/list", **(base | asked.query(page=here))),
         "saved": _saved(given.get("answered", ""), shown, latest, teller, house.case_key),
         "asked": asked,

@@ -40,7 +40,8 @@ def add_pages(app: FastAPI) -> None:
         offices = [office_told(house.store, office, speaker) for office in offices_of(house.store)]
         facts = _facts(told, speaker) if told else []
         used = _features(told, speaker) if told else []
-        return page(request, "model.html.j2", facts=facts, features=used, offices=offices)
+        is_made_up = any(o.get("is_made_up") for o in offices)
+        return page(request, "model.html.j2", facts=facts, features=used, offices=offices, is_made_up=is_made_up)
 
 
 def _facts(model: ModelAnswer, speaker: Speaker) -> list[tuple[str, str]]:

@@ -22,7 +22,8 @@ def add_pages(app: FastAPI) -> None:
         account, store, speaker = account_of(request), house_of(request).store, visit_of(request).speaker
         told = office_told(store, account.office, speaker)
         weeks, by_week = _by_week(override_rates(store, account.office, N_WEEKS), speaker)
-        return page(request, "overview.html.j2", office=account.office, told=told, weeks=weeks, by_week=by_week)
+        values = {"told": told, "weeks": weeks, "by_week": by_week, "is_made_up": told.get("is_made_up", False)}
+        return page(request, "overview.html.j2", office=account.office, **values)
 
 
 def office_told(store: Store, office: str, speaker: Speaker) -> dict[str, Any]:
@@ -35,6 +36,7 @@ def office_told(store: Store, office: str, speaker: Speaker) -> dict[str, Any]:
         "caption": speaker.say("web_overview.caption", office=office, week=int(week), year=year),
         "horizon": teams[0].horizon_weeks,
         "rows": [_team(t, speaker) for t in teams],
+        "is_made_up": any(t.is_synthetic for t in teams),
         "is_hidden": any(t.hidden or (t.override and t.override.n_judged is None) for t in teams),
     }
 

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
+from risk.priority import SECTIONS
 from serving.store.audit import VIEW, noted
 from serving.store.feedback import KINDS, REASONS, feedback_of_case
+from serving.store.worklists import save_lists
 from serving.web.curve import BOTTOM, LEFT_EDGE, RIGHT_EDGE, TOP, draw
 
 CASE = "SYN000008"  # first of the risk part: 86 of 100, musculoskeletal among its reasons
@@ -23,7 +25,8 @@ def key(web: FastAPI) -> str:
 
 
 def give(visitor: Any, key: str, answer: str, **change: str) -> Any:
-    fields = {"key": key, "team": "Nord", "week": "2026-W48", "answer": answer, "back": "/list?sort=age"} | change
+    fields = {"key": key, "team": "Nord", "week": "2026-W48", "revision": "1", "answer": answer}
+    fields |= {"back": "/list?sort=age"} | change
     return visitor.submit("/feedback", "/list", **fields)
 
 
@@ -55,6 +58,8 @@ def test_a_case_without_a_score_has_no_curve_and_says_why(web: FastAPI, browser:
     assert "Sagen har ingen vurdering." in text
     assert "Har varet mere end 52 uger" in text
     assert "<svg" not in text
+    assert "Uden en vurdering er der intet at forklare." in text
+    assert "Oplysninger, der mangler" not in text
 
 
 def test_every_look_at_a_case_is_recorded_and_nothing_else_is(web: FastAPI, browser: Callable, key: str) -> None:
@@ -75,6 +80,35 @@ def test_each_answer_is_one_button_in_the_row_and_is_shown_at_once(browser: Call
     after = karen.get(given.headers["location"].split("#")[0]).text
     assert '<span class="answered">' in after.split(f'id="s{key}"')[1].split("</tr>")[0]
     assert f"for sag {CASE}." in after
+
+
+def test_the_same_button_pressed_twice_is_one_answer_and_a_day_later_it_is_another(
+    web: FastAPI, browser: Callable, key: str, clock: Any
+) -> None:
+    karen, store = browser("karen"), web.state.house.store
+    assert [give(karen, key, "contacted").status_code for _ in range(2)] == [303, 303]
+    assert len(feedback_of_case(store, CASE)) == 1
+    give(karen, key, "agree")
+    give(karen, key, "contacted")
+    assert [f.kind for f in feedback_of_case(store, CASE)] == ["contacted", "agree", "contacted"]
+    clock.at += timedelta(minutes=5)
+    give(karen, key, "contacted")
+    assert len(feedback_of_case(store, CASE)) == 4
+
+
+def test_an_answer_from_a_page_whose_list_was_replaced_meanwhile_is_not_kept(
+    web: FastAPI, browser: Callable, key: str, by_hand: Callable
+) -> None:
+    karen, house = browser("karen"), web.state.house
+    fields = {"token": karen.token("/list"), "key": key, "team": "Nord", "week": "2026-W48", "answer": "agree"}
+    old = dict(re.findall(r'name="(revision)" value="(\d+)"', karen.get("/list").text))
+    save_lists(house.store, [by_hand("Nordby", "Nord", 0, 1, dict.fromkeys(SECTIONS, 9))], house.now(), "tests")
+    assert karen.post("/feedback", data=fields | old).status_code == 409
+    assert feedback_of_case(house.store, CASE) == []
+    new = dict(re.findall(r'name="(revision)" value="(\d+)"', karen.get("/list").text))
+    assert (old, new) == ({"revision": "1"}, {"revision": "2"})
+    assert karen.post("/feedback", data=fields | new).status_code == 303
+    assert [f.revision for f in feedback_of_case(house.store, CASE)] == [2]
 
 
 def test_a_disagreement_comes_with_its_reason_in_the_same_click(web: FastAPI, browser: Callable, key: str) -> None:

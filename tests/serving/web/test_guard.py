@@ -77,8 +77,8 @@ def test_another_teams_case_looks_like_no_case(web: FastAPI, browser: Callable) 
     assert {t.status_code for t in told} == {404}
     own = {re.sub(r"[0-9a-f]{24,64}", "", t.text).replace("?team=Vest", "").replace("?team=Nord", "") for t in told}
     assert len(own) == 1, "the answer tells one from the other"
-    given = karen.submit("/feedback", key=others, team="Nord", week="2026-W48", answer="agree")
-    also = karen.submit("/feedback", key=others, team="Vest", week="2026-W48", answer="agree")
+    given = karen.submit("/feedback", key=others, team="Nord", week="2026-W48", revision="1", answer="agree")
+    also = karen.submit("/feedback", key=others, team="Vest", week="2026-W48", revision="1", answer="agree")
     assert (given.status_code, also.status_code) == (404, 404)
     assert feedback_of_case(web.state.house.store, "SYN000601") == []
     assert browser("vibeke").get(f"/case/{others}").status_code == 200
@@ -119,7 +119,8 @@ def test_a_form_counts_only_from_a_page_of_ours(
 ) -> None:
     karen = browser("karen")
     fields = {"token": karen.token(), "key": web.state.house.case_key(CASE), "team": "Nord", "week": "2026-W48"}
-    given = karen.post("/feedback", data=fields | {"answer": "agree"} | change, headers=headers)
+    fields |= {"revision": "1", "answer": "agree"}
+    given = karen.post("/feedback", data=fields | change, headers=headers)
     assert given.status_code == status
     assert len(feedback_of_case(web.state.house.store, CASE)) == (status == 303)
 
@@ -175,7 +176,7 @@ def test_logs_name_no_case_and_no_person(web: FastAPI, browser: Callable, caplog
     caplog.set_level(logging.INFO, logger="risk.web")
     karen, key = browser("karen"), web.state.house.case_key(CASE)
     karen.get(f"/case/{key}?team=Nord")
-    karen.submit("/feedback", key=key, team="Nord", week="2026-W48", answer="agree")
+    karen.submit("/feedback", key=key, team="Nord", week="2026-W48", revision="1", answer="agree")
     told = "\n".join(r.getMessage() for r in caplog.records if r.name == "risk.web")
     assert "GET /case/{key} 200" in told
     assert "POST /feedback 303" in told

@@ -42,6 +42,11 @@ def test_a_leader_sees_shares_of_the_offices_teams_and_small_counts_hidden(web: 
     assert "karen" not in text
 
 
+@pytest.mark.parametrize(("name", "path"), [("lars", "/overview"), ("sofie", "/model")])
+def test_figures_of_made_up_cases_are_marked_as_such(browser: Callable, name: str, path: str) -> None:
+    assert "Opdigtede sager" in browser(name).get(path).text
+
+
 @pytest.mark.parametrize(
     ("n_agree", "n_disagree", "told"),
     [(20, 0, "0 % lav: under 5 %"), (2, 8, "80 % høj: over 60 %"), (15, 5, "25 %"), (10, 2, "for få til at vise")],
