@@ -28,6 +28,7 @@ def _templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
+        auto_reload=False,  # the code is not read again either: half a new version would break pages until a restart
     )
 
 
