@@ -33,12 +33,11 @@ from serving.settings import Settings
 from serving.start import Behind
 from serving.store.ledger import Repeatable, Submission, Written, find
 from serving.store.writer import Writer
+from serving.together import Asked, Made, Together
 
 # Two days: somewhere it is tomorrow already, and a case registered today is asked about with tomorrow's date.
 DAYS_AHEAD = 2
 SMALL_BYTES = 4_096
-# Small requests that come in together are scored together: so many turns of the loop without a new one, and at most so many.
-QUIET_TURNS, MOST_TOGETHER = 3, 64
 _REPEAT_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 _SCORE_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -52,26 +51,6 @@ class Limits:
     media: str = JSON
 
 
-@dataclass(frozen=True)
-class Asked:
-    """One request as it was read, waiting to be scored."""
-
-    rows: list[Row]
-    model: InService
-    caller: Caller
-    request_id: str
-    repeats: tuple[str, str] | None  # the Idempotency-Key and what was asked under it
-
-
-@dataclass(frozen=True)
-class Made:
-    """A request scored and not yet recorded."""
-
-    answer: Answered
-    submission: Submission
-    body: str
-
-
 class Desk:
     """Takes requests in turn: so many are scored at a time, so many wait, and the rest are told to come back."""
 
@@ -81,10 +60,10 @@ class Desk:
         self.champion, self.settings, self.today = champion, settings, today
         self._store, self._counts = behind.store, counts
         self._writer: Writer | None = None
+        self._together = Together(self._score, lambda group, told: self.writer().submit(group, told))
         self._seals, self.bands = behind.seals, Bands(behind.store)
         self._threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="score")
         self._here = 0
-        self._waiting: list[tuple[Asked, asyncio.Future[tuple[Made, Written]]]] = []
 
     def open(self) -> None:
         self._writer = Writer(self._store, self._seals)
@@ -168,16 +147,18 @@ class Desk:
             raise Refused("busy")
         self._here += 1
         try:
-            state, loop = request.scope["state"], asyncio.get_running_loop()
+            state = request.scope["state"]
             caller, called = state["caller"], state["request_id"]
             repeats = None if repeat_key is None else (repeat_key, _digest(request.scope["path"], body))
             if len(body) > SMALL_BYTES:
                 work = (body, model, caller, called, repeats, limits)
-                made = await loop.run_in_executor(self._threads, self._make, *work)
-                written = await self._recorded(made, loop)
+                made = await asyncio.get_running_loop().run_in_executor(self._threads, self._make, *work)
+                written = await self._together.recorded(made)
             else:
                 # Few cases are scored here, with those of whoever asks at the same time: a thread would cost as much again.
-                made, written = await self._turn(Asked(self._read(body, limits), model, caller, called, repeats), loop)
+                made, written = await self._together.turn(
+                    Asked(self._read(body, limits), model, caller, called, repeats)
+                )
             state["n_cases"] = len(made.answer.outcomes)
             if written.is_clash:
                 raise Refused("key-reused")
@@ -227,66 +208,6 @@ class Desk:
         told = iter(answer(rows, group[0].model, self.settings.n_reasons, cuts))
         return [_made(asked, list(islice(told, len(asked.rows)))) for asked in group]
 
-    async def _turn(self, asked: Asked, loop: asyncio.AbstractEventLoop) -> tuple[Made, Written]:
-        """Be scored with everyone who is coming in just now, and recorded with them."""
-        future: asyncio.Future[tuple[Made, Written]] = loop.create_future()
-        if not self._waiting:
-            loop.call_soon(self._gather, loop, 0, 0)
-        self._waiting.append((asked, future))
-        return await future
-
-    def _gather(self, loop: asyncio.AbstractEventLoop, n_before: int, n_quiet: int) -> None:
-        """Score those who wait once nobody new has come for a few turns of the loop, each a few microseconds.
-
-        Answers that were recorded together go out together, so the next requests of their callers come in together too.
-        """
-        n_here = len(self._waiting)
-        n_quiet = n_quiet + 1 if n_here == n_before else 0
-        if n_quiet >= QUIET_TURNS or n_here >= MOST_TOGETHER:
-            self._score_waiting(loop)
-        else:
-            loop.call_soon(self._gather, loop, n_here, n_quiet)
-
-    def _score_waiting(self, loop: asyncio.AbstractEventLoop) -> None:
-        waiting, self._waiting = self._waiting, []
-        for model in {id(asked.model): asked.model for asked, _ in waiting}.values():
-            self._score_group([one for one in waiting if one[0].model is model], loop)
-
-    def _score_group(self, group: list[tuple[Asked, asyncio.Future[Any]]], loop: asyncio.AbstractEventLoop) -> None:
-        try:
-            made = self._score([asked for asked, _ in group])
-        except Exception as why:
-            if len(group) == 1:
-                _tell_all([group[0][1]], why)
-                return
-            for one in group:  # what breaks on one request must not break another
-                self._score_group([one], loop)
-            return
-        self._hand_over([(one, future) for one, (_, future) in zip(made, group, strict=True)], loop)
-
-    async def _recorded(self, made: Made, loop: asyncio.AbstractEventLoop) -> Written:
-        future: asyncio.Future[tuple[Made, Written]] = loop.create_future()
-        self._hand_over([(made, future)], loop)
-        return (await future)[1]
-
-    def _hand_over(self, group: list[tuple[Made, asyncio.Future[Any]]], loop: asyncio.AbstractEventLoop) -> None:
-        """Give the ledger what was scored together, in one go: one transaction, one sync."""
-        unrecorded = [one for one in group if not one[0].submission.entries and one[0].submission.repeatable is None]
-        if unrecorded:  # nothing in them could be read, and nobody was scored
-            _tell_all([future for _, future in unrecorded], [(one, Written()) for one, _ in unrecorded])
-            group = [one for one in group if one not in unrecorded]
-        made, futures = [one for one, _ in group], [future for _, future in group]
-
-        def told(outcomes: list[Written] | StoreError) -> None:
-            told = outcomes if isinstance(outcomes, StoreError) else list(zip(made, outcomes, strict=True))
-            loop.call_soon_threadsafe(_tell_all, futures, told)
-
-        try:
-            if group:
-                self.writer().submit([one.submission for one in made], told)
-        except StoreError as why:
-            _tell_all(futures, why)
-
     async def replay(self, score_id: str, caller: Caller) -> str:
         """The outcome of a past score, to the letter as it was answered.
 
@@ -301,16 +222,6 @@ class Desk:
         if past.output is None:
             raise Refused("erased")
         return past.output
-
-
-def _tell_all(futures: Sequence[asyncio.Future[Any]], outcomes: Sequence[Any] | Exception) -> None:
-    for i, future in enumerate(futures):
-        if future.done():  # the caller has gone; what was recorded stays recorded
-            continue
-        if isinstance(outcomes, Exception):
-            future.set_exception(outcomes)
-        else:
-            future.set_result(outcomes[i])
 
 
 def _made(asked: Asked, outcomes: list[Outcome]) -> Made:

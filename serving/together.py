@@ -1,0 +1,143 @@
+"""Requests that are here together are scored together and recorded together, and none of them can harm another.
+
+One evaluation of the model and one sync of the disk then serve all of them: for a few cases both cost about as much as for one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from risk.errors import StoreError
+from serving.access import Caller
+from serving.answers import Answered
+from serving.champion import InService
+from serving.messages import Row
+from serving.store.ledger import Submission, Written
+from serving.store.writer import Told
+
+# So many turns of the loop without a new request, and at most so many together.
+QUIET_TURNS, MOST_TOGETHER = 3, 64
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request as it was read, waiting to be scored."""
+
+    rows: list[Row]
+    model: InService
+    caller: Caller
+    request_id: str
+    repeats: tuple[str, str] | None  # the Idempotency-Key and what was asked under it
+
+
+@dataclass(frozen=True)
+class Made:
+    """A request scored and not yet recorded."""
+
+    answer: Answered
+    submission: Submission
+    body: str
+
+
+class Together:
+    """Gathers small requests for as long as new ones come in.
+
+    Parameters
+    ----------
+    score : scores requests of one model together
+    submit : hands over to the ledger (:meth:`serving.store.writer.Writer.submit`)
+    """
+
+    def __init__(
+        self, score: Callable[[Sequence[Asked]], list[Made]], submit: Callable[[Sequence[Submission], Told], None]
+    ) -> None:
+        self._score, self._submit = score, submit
+        self._waiting: list[tuple[Asked, asyncio.Future[tuple[Made, Written]]]] = []
+
+    async def turn(self, asked: Asked) -> tuple[Made, Written]:
+        """Be scored with everyone who is coming in just now, and recorded with them.
+
+        Raises
+        ------
+        StoreError
+            Nothing was recorded.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[tuple[Made, Written]] = loop.create_future()
+        if not self._waiting:
+            loop.call_soon(self._gather, loop, 0, 0)
+        self._waiting.append((asked, future))
+        return await future
+
+    def _gather(self, loop: asyncio.AbstractEventLoop, n_before: int, n_quiet: int) -> None:
+        """Score those who wait once nobody new has come for a few turns of the loop, each a few microseconds.
+
+        Answers that were recorded together go out together, so the next requests of their callers come in together too.
+        """
+        n_here = len(self._waiting)
+        n_quiet = n_quiet + 1 if n_here == n_before else 0
+        if n_quiet >= QUIET_TURNS or n_here >= MOST_TOGETHER:
+            self._score_waiting(loop)
+        else:
+            loop.call_soon(self._gather, loop, n_here, n_quiet)
+
+    def _score_waiting(self, loop: asyncio.AbstractEventLoop) -> None:
+        waiting, self._waiting = self._waiting, []
+        for model in {id(asked.model): asked.model for asked, _ in waiting}.values():
+            self._score_group([one for one in waiting if one[0].model is model], loop)
+
+    def _score_group(self, group: list[tuple[Asked, asyncio.Future[Any]]], loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            made = self._score([asked for asked, _ in group])
+        except Exception as why:
+            if len(group) == 1:
+                _tell_all([group[0][1]], why)
+                return
+            for one in group:  # what breaks on one request must not break another
+                self._score_group([one], loop)
+            return
+        self._hand_over([(one, future) for one, (_, future) in zip(made, group, strict=True)], loop)
+
+    async def recorded(self, made: Made) -> Written:
+        """Record what was scored elsewhere.
+
+        Raises
+        ------
+        StoreError
+            Nothing was recorded.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[tuple[Made, Written]] = loop.create_future()
+        self._hand_over([(made, future)], loop)
+        return (await future)[1]
+
+    def _hand_over(self, group: list[tuple[Made, asyncio.Future[Any]]], loop: asyncio.AbstractEventLoop) -> None:
+        """Give the ledger what was scored together, in one go: one transaction, one sync."""
+        unrecorded = [one for one in group if not one[0].submission.entries and one[0].submission.repeatable is None]
+        if unrecorded:  # nothing in them could be read, and nobody was scored
+            _tell_all([future for _, future in unrecorded], [(one, Written()) for one, _ in unrecorded])
+            group = [one for one in group if one not in unrecorded]
+        made, futures = [one for one, _ in group], [future for _, future in group]
+
+        def told(outcomes: list[Written] | StoreError) -> None:
+            told = outcomes if isinstance(outcomes, StoreError) else list(zip(made, outcomes, strict=True))
+            loop.call_soon_threadsafe(_tell_all, futures, told)
+
+        try:
+            if group:
+                self._submit([one.submission for one in made], told)
+        except StoreError as why:
+            _tell_all(futures, why)
+
+
+def _tell_all(futures: Sequence[asyncio.Future[Any]], outcomes: Sequence[Any] | Exception) -> None:
+    for i, future in enumerate(futures):
+        if future.done():  # the caller has gone; what was recorded stays recorded
+            continue
+        if isinstance(outcomes, Exception):
+            future.set_exception(outcomes)
+        else:
+            future.set_result(outcomes[i])
