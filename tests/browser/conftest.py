@@ -1,4 +1,4 @@
-"""The staff's page in a real browser: one server and one Chromium for all tests here, made-up lists in the store."""
+"""The staff's page in a real browser: one server and one Chromium for each file of tests, made-up lists in the store."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _made_by_hand() -> ModuleType:
     return made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not the session: its event loop would stand in the way of every later asyncio.run
 def chromium() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("there is no chromium on this machine (Debian: apt-get install chromium)")
@@ -48,7 +48,7 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(
     chromium: Browser, small_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, ModuleType]]:

@@ -60,7 +60,8 @@ def test_half_a_year_of_follow_up_learns_as_much_as_the_whole_outcome_and_the_na
     whole, censored = tables["whole outcomes"], tables["half a year after the change"]
     assert whole.at["linear", "auc"] > 0.78
     assert abs(whole.at["linear", "auc"] - censored.at["linear", "auc"]) < 0.02
-    assert abs(whole.at["linear", "expected"] - censored.at["linear", "expected"]) < 0.005
+    # A percentage point: twice the standard error, 0.33 points, with which 3,384 cases tell a share of 3.75 %, and half as much.
+    assert abs(whole.at["linear", "expected"] - censored.at["linear", "expected"]) < 0.01
     for naive in ("matured_only", "censored_as_negative"):
         assert censored.at[naive, "auc"] < censored.at["linear", "auc"] - 0.03
         assert censored.at[naive, "expected"] < 0.5 * censored.at[naive, "observed"]

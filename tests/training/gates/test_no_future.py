@@ -23,6 +23,12 @@ def material(made: Register, quick_plan: Plan) -> Material:
     return prepare(made, quick_plan, made.extract_on)
 
 
+def know_instead(monkeypatch: pytest.MonkeyPatch, known: dict[str, features.Feature]) -> None:
+    """Another catalogue for one test; what was looked up in the real one is not remembered meanwhile."""
+    monkeypatch.setattr(features, "catalogue", lambda: known)
+    monkeypatch.setattr(features, "_chosen", features._chosen.__wrapped__)
+
+
 def test_honest_features_are_the_same_without_the_future(
     evidence: Callable[..., Evidence], made: Register, material: Material
 ) -> None:
@@ -41,7 +47,7 @@ def test_a_feature_that_looks_ahead_is_named(
 
     known = dict(features.catalogue())
     known["tenure_months"] = replace(known["tenure_months"], compute=will_close)
-    monkeypatch.setattr(features, "catalogue", lambda: known)
+    know_instead(monkeypatch, known)
     found = check(evidence({}, known=made, material=material))
     assert found.stops
     assert "tenure_months changes in" in found.text
@@ -57,7 +63,7 @@ def test_what_is_only_known_afterwards_or_is_an_intervention_is_refused_by_its_m
     name: str,
 ) -> None:
     known = {**features.catalogue(), name: direct(name, "health", ("{value}", "{value}"))}
-    monkeypatch.setattr(features, "catalogue", lambda: known)
+    know_instead(monkeypatch, known)
     found = check(evidence({}, known=made, material=replace(material, names=(*material.names, name))))
     assert found.stops
     assert name in found.text
