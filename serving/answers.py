@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from json.encoder import encode_basestring_ascii as quoted
 from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, Field
@@ -151,11 +151,12 @@ class Answered:
 
     def body(self) -> str:
         """As JSON."""
-        n = Counter(outcome.status for outcome in self.outcomes)
-        without = len(self.outcomes) - n["scored"] - n["rejected"]
+        statuses = [outcome.status for outcome in self.outcomes]
+        scored, rejected = statuses.count("scored"), statuses.count("rejected")
+        without = len(statuses) - scored - rejected
         return (
-            f'{{"request_id":{text_of(self.request_id)},"n_scored":{n["scored"]},"n_without_score":{without},'
-            f'"n_rejected":{n["rejected"]},"results":[{",".join([outcome.text for outcome in self.outcomes])}]}}'
+            f'{{"request_id":{quoted(self.request_id)},"n_scored":{scored},"n_without_score":{without},'
+            f'"n_rejected":{rejected},"results":[{",".join([outcome.text for outcome in self.outcomes])}]}}'
         )
 
 

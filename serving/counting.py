@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import Counter as Tally
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -30,6 +29,7 @@ class Counts:
         self._seconds = Histogram("risk_request_seconds", "Time to answer", ["route"], buckets=SECONDS, **told)  # type: ignore[arg-type]
         self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._outcomes = Counter("risk_outcomes", "Outcomes of cases", ["status"], **told)  # type: ignore[arg-type]
+        self._by_status: dict[str, Counter] = {}
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         child = self._known.get((method, route, status))
@@ -39,9 +39,12 @@ class Counts:
         child[0].inc()
         child[1].observe(seconds)
 
-    def scored(self, statuses: Iterable[str]) -> None:
-        for status, n in Tally(statuses).items():
-            self._outcomes.labels(status).inc(n)
+    def scored(self, statuses: Sequence[str]) -> None:
+        for status in set(statuses):
+            child = self._by_status.get(status)
+            if child is None:
+                child = self._by_status[status] = self._outcomes.labels(status)
+            child.inc(statuses.count(status))
 
     def watch(
         self,

@@ -16,6 +16,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from serving.counting import SHARED_COUNTS
+from serving.lines import Lines, Stamped
 from serving.settings import Settings, read_settings
 from serving.start import check_host, open_behind
 
@@ -71,5 +72,9 @@ def _app(settings: Settings) -> FastAPI:
 
 
 def _log(who: str) -> None:
-    logging.basicConfig(level=logging.WARNING, format=f"%(asctime)s {who}%(levelname)s %(name)s: %(message)s")
+    handler = Lines()
+    handler.setFormatter(Stamped(f"%(asctime)s {who}%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("risk.serving").setLevel(logging.INFO)
+    # No line names its thread, so it need not be looked up for each.
+    logging.logThreads = logging.logMultiprocessing = False
