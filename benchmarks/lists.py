@@ -129,7 +129,7 @@ def by_format(lists: Lists, folder: Path, watch: Watch) -> None:
         write_content(made, 1, content_hash(made), folder / "worklist.json")
 
     def as_pages() -> None:
-        whole, alone = pages(lists, words, 1, speaker)
+        whole, alone = pages(lists, 1, speaker)
         for name, text in {"worklist": whole, **alone}.items():
             (folder / f"{name}.html").write_text(text, "utf-8")
 

@@ -15,6 +15,7 @@ from risk.policy import Capacity
 from risk.priority import TEAM
 from risk.scoring import Scores
 from serving.insight import Insight
+from serving.listing import case_values, plain_rows, plain_value
 from serving.sentences import kept_words
 from serving.settings import read_settings
 from serving.start import store_url
@@ -22,10 +23,6 @@ from serving.store.engine import Store, open_store
 from serving.store.listed import LEFT, ListedCase, Saved, TeamList
 from serving.store.worklists import save_lists
 from serving.worklist import Lists
-
-_NAMED = {"week", *TEAM, "section", "rank", "case_id", "opened_on", "age_weeks", "status", "base_rate", "band", "duty",
-          "due_on", "overdue_days", "is_planned", "exclusion", "milestone", "milestone_on", "milestone_state",
-          "abstain_reason", "change"}  # fmt: skip
 
 
 def store_for_lists(is_wanted: bool | None, *, is_dev: bool = False) -> Store | None:
@@ -88,30 +85,26 @@ def _cases(rows: pd.DataFrame, lists: Lists, insight: Insight) -> list[ListedCas
     person_key, registered = of_case["person_key"], of_case["registered_on"]
     contacted = lists.duties.frame.set_index("case_id")["contacted_on"]
     ids = rows["case_id"]
-    told = rows.assign(
-        person_key=person_key.loc[ids].to_numpy(),
-        registered_on=registered.loc[ids].to_numpy(),
-        contacted_on=contacted.loc[ids].to_numpy(),
-        p=rows[work.p_name],
+    about = pd.DataFrame(
+        {
+            "person_key": person_key.loc[ids].to_numpy(),
+            "registered_on": registered.loc[ids].to_numpy(),
+            "contacted_on": contacted.loc[ids].to_numpy(),
+        }
     )
-    named = [c for c in told.columns if c in ListedCase.__dataclass_fields__]
-    more = [c for c in rows.columns if c not in _NAMED and c != work.p_name and c not in named]
-    curves = _curves(lists.scores, ids)
-    lines = zip(_plain(told[named]), _plain(rows[more]), curves, strict=True)
+    lines = zip(case_values(rows, work.p_name), plain_rows(about), _curves(lists.scores, ids), strict=True)
     out = []
-    for line, extra, curve in lines:
+    for line, more, curve in lines:
         is_scored = line["status"] == "scored"
-        if line["rank"] is not None:
-            line["rank"] = int(line["rank"])  # beside rows without one the column holds floats
         out.append(
             ListedCase(
-                **{k: v for k, v in line.items() if v is not None},
+                **line,
+                **{k: v for k, v in more.items() if v is not None},
                 curve=curve if is_scored else (),
                 course=insight.course.get(line["case_id"], ()) if is_scored else (),
                 interval=insight.around.get(line["case_id"]) if is_scored else None,
                 reasons=tuple(insight.reasons.get(line["case_id"], ())) if is_scored else (),
                 unknown=insight.unknown.get(line["case_id"], ()) if is_scored else (),
-                more={k: v for k, v in extra.items() if v is not None},
             )
         )
     return out
@@ -129,7 +122,7 @@ def _curves(scores: Scores, case_ids: pd.Series) -> Iterator[tuple[tuple[int, fl
 def _left(lists: Lists) -> dict[tuple[str, str], list[ListedCase]]:
     person_key = lists.register.cases.set_index("case_id")["person_key"].to_dict()
     out: dict[tuple[str, str], list[ListedCase]] = {}
-    for row in _plain(lists.worklist.left):
+    for row in plain_rows(lists.worklist.left):
         # A case the register no longer holds has nobody's key.
         owner = person_key.get(row["case_id"], "")
         case = ListedCase(case_id=row["case_id"], person_key=owner, section=LEFT, why_left=row["why"])
@@ -155,7 +148,7 @@ def _about(lists: Lists) -> dict[str, Any]:
 def _figures(team: Mapping[Any, Any], cases: Sequence[ListedCase], lists: Lists, insight: Insight) -> dict[str, Any]:
     """The team's counts as the worklist has them, and what the overview needs beside them."""
     work, ahead = lists.worklist, insight.past_ahead
-    counts = {k: _value(v) for k, v in team.items() if k not in TEAM}
+    counts = {k: plain_value(v) for k, v in team.items() if k not in TEAM}
     return counts | {
         "n_listed": sum(case.is_listed for case in cases),
         "n_past": sum(case.age_weeks is not None and case.age_weeks >= work.horizon_weeks for case in cases),
@@ -169,23 +162,3 @@ def _workers(capacity: Capacity, team: str) -> float | None:
     """Workers of a team whose capacity the policy states; one reckoned from the caseload would only repeat the norm."""
     given = capacity.teams.get(team) if capacity.everywhere is None else None
     return given / capacity.per_worker if given is not None and capacity.per_worker else None
-
-
-def _plain(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Rows as dicts of plain values; missing is None."""
-    columns = []
-    for name in frame.columns:
-        values = frame[name]
-        if pd.api.types.is_datetime64_any_dtype(values):
-            days = values.to_numpy().astype("M8[D]").tolist()
-            columns.append(days)
-        else:
-            columns.append([_value(v) for v in values.tolist()])
-    for row in zip(*columns, strict=True) if columns else ({} for _ in range(len(frame))):
-        yield dict(zip(frame.columns, row, strict=True))
-
-
-def _value(value: Any) -> Any:
-    if value is None or value is pd.NaT or (isinstance(value, float) and value != value):
-        return None
-    return value.item() if isinstance(value, np.generic) else value

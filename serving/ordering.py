@@ -50,13 +50,3 @@ def _cost_lines(work: Worklist, speaker: Speaker) -> list[str]:
         years = ", ".join(str(y) for y in outlook.carried)
         out.append(say("lines.carried", years=years, carried_from=outlook.carried_from))
     return out
-
-
-def cost_words(cost_ahead: float, work: Worklist, speaker: Speaker) -> str:
-    """The expected cost of a case to the nearest hundred, where the policy orders by it; else empty.
-
-    The whole amount would claim to know more than it does.
-    """
-    if not work.policy.order.needs_cost or cost_ahead != cost_ahead:
-        return ""
-    return speaker.say("page_column.cost", amount=speaker.number(round(cost_ahead, -2)), currency=work.outlook.currency)

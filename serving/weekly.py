@@ -76,7 +76,7 @@ def write_lists(lists: Lists, out: Path, speaker: Speaker) -> Path:
     revision, folder = _revision(out, lists.worklist.week, sha256)
     words = rows_in_words(lists, speaker)
     lines = csv_lines(words, headings(speaker, lists.worklist.horizon_weeks))
-    whole, alone = pages(lists, words, revision, speaker)
+    whole, alone = pages(lists, revision, speaker)
     with whole_folder(folder) as new:
         write_content(made, revision, sha256, new / "worklist.json")
         (new / "worklist.csv").write_bytes(csv_bytes(lines))

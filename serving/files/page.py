@@ -10,17 +10,18 @@ from importlib import resources
 from typing import Any
 
 import jinja2
-import pandas as pd
 
 from risk.priority import SECTIONS
-from serving.language import Speaker, share_of_100
-from serving.ordering import cost_words, section_words
+from serving.language import Speaker
+from serving.listing import case_values
+from serving.ordering import section_words
+from serving.rowwords import RowWords
 from serving.sentences import OVERVIEW, about_lines, fact_lines, overview_cells, review_line, team_lines, title
-from serving.worklist import ARROWS, N_REASONS, Lists, plain_text, team_names
+from serving.store.listed import ListedCase
+from serving.worklist import Lists, team_names
 
 _HEADS = ("rank", "case_id", "age", "duty", "chance", "reasons", "milestone", "change", "done")
 _HEAD_CLASS = {"case_id": "case"}
-_BY_VALUE = ("risk", "audit")  # an expected cost is shown only where it orders
 
 
 @cache
@@ -52,24 +53,18 @@ def slugs(names: Sequence[str]) -> list[str]:
     return out
 
 
-def pages(lists: Lists, words: pd.DataFrame, revision: int, speaker: Speaker) -> tuple[str, dict[str, str]]:
-    """The page of all teams, and the page of each team alone by its short name.
-
-    Parameters
-    ----------
-    words : DataFrame
-        :func:`serving.worklist.rows_in_words` of the lists.
-    """
+def pages(lists: Lists, revision: int, speaker: Speaker) -> tuple[str, dict[str, str]]:
+    """The page of all teams, and the page of each team alone by its short name."""
     names = team_names(lists.worklist.teams)
     short = slugs(names)
     rows = lists.worklist.rows
     place = rows.groupby(["office", "team"], sort=True).indices
-    cells = _cells(lists, words, speaker)
+    cases, words = _cases(lists), _row_words(lists, speaker)
     sections = {}
     for name, slug, team in zip(names, short, lists.worklist.teams.itertuples(), strict=True):
-        mine = [cells[i] for i in place.get((team.office, team.team), [])]
+        mine = [cases[i] for i in place.get((team.office, team.team), [])]
         # The rows are most of the work, and the same on both pages.
-        rows_of_team = _team_rows(slug, team, mine, lists, speaker)
+        rows_of_team = _team_rows(slug, team, mine, lists, words)
         both = [
             _team_section(name, slug, team, rows_of_team, lists, speaker, is_alone=alone) for alone in (False, True)
         ]
@@ -122,12 +117,20 @@ def _page(
     )
 
 
-def _team_rows(slug: str, team: Any, cells: list[dict[str, Any]], lists: Lists, speaker: Speaker) -> str:
+def _row_words(lists: Lists, speaker: Speaker) -> RowWords:
+    """Tells of the rows of the lists."""
+    work = lists.worklist
+    currency = work.outlook.currency if work.policy.order.needs_cost else ""
+    return RowWords(speaker, work.horizon_weeks, currency, {m.name: m.label for m in work.policy.milestones})
+
+
+def _team_rows(slug: str, team: Any, cases: list[ListedCase], lists: Lists, tell: RowWords) -> str:
     """The tables of a team: its sections, and who left."""
-    work, say = lists.worklist, speaker.say
+    work, speaker = lists.worklist, tell.speaker
+    say = speaker.say
     parts = []
     for code in SECTIONS:
-        mine = [c for c in cells if c["section"] == code]
+        mine = [tell.row(c) for c in cases if c.section == code]
         if mine:
             words = [section_words(part, code, work, speaker) for part in ("section", "section_why")]
             parts.append({"code": code, "name": words[0], "why": words[1], "rows": mine})
@@ -170,47 +173,10 @@ def _team_section(
     )
 
 
-def _cells(lists: Lists, words: pd.DataFrame, speaker: Speaker) -> list[dict[str, Any]]:
-    """What the page shows of each row, in the order of the rows."""
-    work, say = lists.worklist, speaker.say
-    opened, due, milestone_on = (speaker.days(words[c]) for c in ("opened_on", "due_on", "milestone_on"))
-    out = []
-    for i, (row, text) in enumerate(zip(plain_text(work.rows).itertuples(), words.itertuples(), strict=True)):
-        late = int(row.overdue_days)  # type: ignore[arg-type]
-        overdue = "" if not late else say("page_column.overdue_one" if late == 1 else "page_column.overdue", n=late)
-        reasons = lists.reasons.get(str(row.case_id), [])[:N_REASONS] if text.frequency else []
-        out.append(
-            {
-                "section": row.section,
-                "rank": row.rank,
-                "case_id": row.case_id,
-                "age": say("page_column.weeks", weeks=speaker.number(float(row.age_weeks), 0)),  # type: ignore[arg-type]
-                "opened": say("page_column.opened", opened_on=opened[i]),
-                "due": due[i],
-                "duty": text.duty,
-                "planned": say("page_column.planned") if row.is_planned else "",
-                "late": overdue,
-                "frequency": text.frequency,
-                "band": text.band,
-                "same_age": _same_age(row.base_rate, speaker),
-                "cost": cost_words(float(row.cost_ahead), work, speaker) if row.section in _BY_VALUE else "",  # type: ignore[arg-type]
-                "note": text.note,
-                "reasons": [
-                    (
-                        ARROWS[r.direction],
-                        say(f"page_column.{r.direction}"),
-                        r.text(speaker.language),
-                        speaker.day(r.known_on),
-                    )
-                    for r in reasons
-                ],
-                "milestone": text.milestone,
-                "milestone_on": milestone_on[i],
-                "change": text.change,
-            }
-        )
-    return out
-
-
-def _same_age(base_rate: Any, speaker: Speaker) -> str:
-    return "" if pd.isna(base_rate) else speaker.say("page_column.same_age", n=share_of_100(base_rate))
+def _cases(lists: Lists) -> list[ListedCase]:
+    """The rows of the lists, with the reasons that are shown."""
+    work = lists.worklist
+    return [
+        ListedCase(**values, person_key="", reasons=tuple(lists.reasons.get(values["case_id"], ())))
+        for values in case_values(work.rows, work.p_name)
+    ]

@@ -73,8 +73,8 @@ def _case_page(request: Request, found: StoredList, case: ListedCase, is_newest:
     year, week = head.week.split("-W")
     where = {"team": head.team, "week": int(week), "year": year}
     drawing = _drawing(case, teller.horizon)
-    reasons = [teller.reason(r) for r in case.reasons] if case.p is not None else []
-    row = teller.row(case) | {"key": key, "answer": ""}
+    reasons = [teller.rows.reason(r) for r in case.reasons] if case.p is not None else []
+    row = teller.rows.row(case) | {"key": key, "answer": ""}
     return {
         "title": teller.say("web_case.title", case_id=case.case_id),
         "row": row,
@@ -116,7 +116,7 @@ def _case_page(request: Request, found: StoredList, case: ListedCase, is_newest:
 def _chance_lines(case: ListedCase, teller: Teller) -> list[str]:
     """The chance in sentences, each weaker than the one before; why there is none, without one."""
     if case.p is None:
-        return [teller.say("web_case.no_chance"), teller.note(case)]
+        return [teller.say("web_case.no_chance"), teller.rows.note(case)]
     frequency = teller.speaker.frequency(case.p)
     out = [teller.say("web_case.of_100", frequency=frequency[:1].upper() + frequency[1:])]
     if case.base_rate is not None:
@@ -124,7 +124,7 @@ def _chance_lines(case: ListedCase, teller: Teller) -> list[str]:
     if case.interval is not None:
         low, high = (share_of_100(p) for p in case.interval)
         out.append(teller.say("web_case.interval", low=low, high=high))
-    out += [told for told in (teller.note(case), teller.cost(case)) if told]
+    out += [told for told in (teller.rows.note(case), teller.rows.cost(case)) if told]
     return [*out, teller.say("web_case.estimate")]
 
 

@@ -79,10 +79,11 @@ def _list_page(request: Request, place: Place, found: StoredList) -> dict[str, A
     here, numbers = pages(len(rows), asked.page)
     shown = rows[PAGE_ROWS * (here - 1) : PAGE_ROWS * here]
     daily, lines = teller.week_lines()
+    words = teller.rows
 
     def cell(case: ListedCase) -> dict[str, Any]:
         key, answer = house.case_key(case.case_id), latest.get(case.case_id)
-        return teller.row(case) | {
+        return words.row(case) | {
             "key": key,
             "href": link(f"/case/{key}", **base),
             "section": teller.section_short(case.section),
