@@ -101,7 +101,9 @@ def test_a_lost_postgresql_store_is_restored_with_its_chain_whole(database: str,
     assert "case system (Nordby)" in told
 
 
-@pytest.mark.parametrize("name", ["risk52@.service", "risk52-weekly.service", "risk52-weekly.timer"])
+@pytest.mark.parametrize(
+    "name", ["risk52@.service", "risk52-web.service", "risk52-weekly.service", "risk52-weekly.timer"]
+)
 def test_systemd_finds_nothing_wrong_with_a_unit(tmp_path: Path, name: str) -> None:
     if not shutil.which("systemd-analyze"):
         pytest.skip("systemd is not installed")
