@@ -83,7 +83,7 @@ def test_everything_is_done_with_the_keyboard_alone(visit: Callable, site: tuple
     page.wait_for_url("**/list")
     tab_to(page, "a.skip", most=1)
     page.keyboard.press("Enter")
-    tab_to(page, "summary")
+    tab_to(page, "details.give summary")
     page.keyboard.press("Enter")
     tab_to(page, "button[value=contacted]", most=1)
     page.keyboard.press("Enter")
