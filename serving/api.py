@@ -11,6 +11,7 @@ import hashlib
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -73,16 +74,20 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await asyncio.to_thread(champion.refresh)
-        await asyncio.to_thread(desk.bands.refresh)
+        # Threads of their own from the start: those that come when they are first needed make memory grow for a day. The
+        # registry may keep one waiting, and a revoked key must not wait for that.
+        on_registry, on_store = ThreadPoolExecutor(1, "registry"), ThreadPoolExecutor(1, "store")
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(on_registry, champion.refresh)
+        await loop.run_in_executor(on_store, desk.bands.refresh)
         desk.open()
         if threading.current_thread() is threading.main_thread():  # else this is a guest in somebody else's process
             settle()
         watches = (
-            _every(settings.refresh_seconds, champion.refresh),
-            _every(settings.refresh_seconds, desk.bands.refresh),
-            _every(settings.keys_seconds, behind.keys.refresh),
-            _every(HOUR, lambda: forget_repeats(behind.store)),
+            _every(settings.refresh_seconds, champion.refresh, on_registry),
+            _every(settings.refresh_seconds, desk.bands.refresh, on_store),
+            _every(settings.keys_seconds, behind.keys.refresh, on_store),
+            _every(HOUR, lambda: forget_repeats(behind.store), on_store),
         )
         watching = [asyncio.create_task(watch) for watch in watches]
         yield
@@ -90,6 +95,8 @@ def create_app(
             task.cancel()
         await asyncio.gather(*watching, return_exceptions=True)
         await asyncio.to_thread(desk.close)
+        for pool in (on_registry, on_store):
+            await asyncio.to_thread(pool.shutdown)
         behind.close()
 
     app = FastAPI(
@@ -115,12 +122,12 @@ def create_app(
     return app
 
 
-async def _every(seconds: float, what: Callable[[], object]) -> None:
-    """Do something again and again, in a thread; a store that fails for a while is asked again."""
+async def _every(seconds: float, what: Callable[[], object], pool: ThreadPoolExecutor) -> None:
+    """Do something again and again, in a thread of ``pool``; a store that fails for a while is asked again."""
     while seconds:
         await asyncio.sleep(seconds)
         try:
-            await asyncio.to_thread(what)
+            await asyncio.get_running_loop().run_in_executor(pool, what)
         except StoreError as why:
             log.error("%s", why)
 

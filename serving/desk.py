@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -67,6 +68,9 @@ class Desk:
 
     def open(self) -> None:
         self._writer = Writer(self._store, self._seals)
+        # All threads from the start: one that came only when large requests first met would make memory grow late.
+        everyone = threading.Barrier(self.settings.threads)
+        list(self._threads.map(lambda _: everyone.wait(), range(self.settings.threads)))
 
     def n_here(self) -> int:
         return self._here

@@ -104,7 +104,9 @@ def settle() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    gc.collect()  # what is frozen no longer counts for how much rubbish there must be before all of it is looked through
+    # Some rubbish of every connection waits for the collector: seldom enough not to be felt, often enough not to pile up.
+    gc.set_threshold(10_000, 10, 10)
     sys.setswitchinterval(0.001)
 
 
