@@ -24,11 +24,14 @@ class Counts:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        told = {"registry": self._registry}
-        self._requests = Counter("risk_requests", "Requests answered", ["method", "route", "status"], **told)  # type: ignore[arg-type]
-        self._seconds = Histogram("risk_request_seconds", "Time to answer", ["route"], buckets=SECONDS, **told)  # type: ignore[arg-type]
+        self._requests = Counter(
+            "risk_requests", "Requests answered", ["method", "route", "status"], registry=self._registry
+        )
+        self._seconds = Histogram(
+            "risk_request_seconds", "Time to answer", ["route"], buckets=SECONDS, registry=self._registry
+        )
         self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
-        self._outcomes = Counter("risk_outcomes", "Outcomes of cases", ["status"], **told)  # type: ignore[arg-type]
+        self._outcomes = Counter("risk_outcomes", "Outcomes of cases", ["status"], registry=self._registry)
         self._by_status: dict[str, Counter] = {}
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:

@@ -160,7 +160,7 @@ def _codes() -> dict[str, dict[str, float]]:
 @cache
 def _places() -> tuple[dict[str, int], dict[str, int]]:
     """Where each case attribute and each fact stands in a snapshot."""
-    return tuple({n: i for i, n in enumerate(names)} for names in (schema.case_attributes(), schema.fact_attributes()))  # type: ignore[return-value]
+    return tuple({n: i for i, n in enumerate(names)} for names in (schema.case_attributes(), schema.fact_attributes()))  # type: ignore[return-value]  # two names, so two dicts
 
 
 def taken(rows: Sequence[Row]) -> Snapshot:

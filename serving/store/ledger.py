@@ -180,7 +180,7 @@ def _execute(connection: Connection, statement: Executable, rows: Sequence[dict[
 
 @lru_cache(maxsize=16)
 def _as_text(statement: Executable, dialect: Dialect) -> tuple[str, tuple[str, ...] | None]:
-    compiled: Any = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
+    compiled: Any = statement.compile(dialect=dialect)  # type: ignore[attr-defined]  # Executable does not declare it
     return str(compiled), tuple(compiled.positiontup) if compiled.positional else None
 
 
