@@ -26,6 +26,7 @@ def synthesise(
     law: Law | None = None,
     switch_on: date | None = None,
     pace: float | None = None,
+    only_new: bool = False,
 ) -> tuple[Register, pd.DataFrame]:
     """Make a register of exactly ``n_cases`` cases, and the truth about them.
 
@@ -47,6 +48,8 @@ def synthesise(
         Scenarios ``regime`` and ``drift``: the day of the change.
     pace : float, optional
         Scenario ``drift``: what the hazard of closing is multiplied by from that day on, above 0. Default: 0.85.
+    only_new : bool
+        Scenarios ``regime`` and ``drift``: the new law or pace holds for cases opened from that day on only.
 
     Returns
     -------
@@ -62,7 +65,15 @@ def synthesise(
     from risk.synthetic.making import make
 
     return make(
-        n_cases, seed, extract_on=extract_on, scenario=scenario, years=years, law=law, switch_on=switch_on, pace=pace
+        n_cases,
+        seed,
+        extract_on=extract_on,
+        scenario=scenario,
+        years=years,
+        law=law,
+        switch_on=switch_on,
+        pace=pace,
+        only_new=only_new,
     )
 
 

@@ -19,7 +19,7 @@ def close_reasons(rng: np.random.Generator, spells: pd.DataFrame, drawn: pd.Data
     moved = (spells["moved_day"] < spells["days"]).to_numpy()
     by_law = spells["is_by_law"].to_numpy(dtype=bool) & ~moved
     reason = np.full(len(spells), "moved_away", dtype=object)
-    law_now = np.where(spells["opened"].to_numpy() + days >= world.switch_day, world.law_after, world.law)
+    law_now = np.where(days >= world.switch_age(spells["opened"].to_numpy()), world.law_after, world.law)
     reason[by_law] = (
         pd.Series(law_now[by_law]).map({law: row[3] for law, row in fx.LAWS.items()}).to_numpy(dtype=object)
     )

@@ -80,7 +80,7 @@ def integrated_hazard(base: Floats, day: Ints, partial_day: Ints, drift_age: Int
 
 def law_hazard(world: World, opened: Ints, day: Ints) -> Floats:
     """``A(day)``: integrated hazard of the exits by law, the law of each calendar day counting; broadcasts."""
-    switch = world.switch_day - opened
+    switch = world.switch_age(opened)
     return _mass(world.law, np.minimum(day, switch)) + (
         _mass(world.law_after, day) - _mass(world.law_after, np.minimum(day, switch))
     )
@@ -128,7 +128,7 @@ def draw_days(rng: np.random.Generator, world: World, spells: pd.DataFrame) -> t
     """Days from opening to closing, and to leaving by law (whichever comes first counts), two (n,) arrays."""
     opened = spells["opened"].to_numpy()
     wanted = rng.exponential(size=len(spells)) / (spells["frailty"].to_numpy() * np.exp(spells["eta"].to_numpy()))
-    partial, drift_age = spells["partial_day"].to_numpy(), world.drift_day - opened
+    partial, drift_age = spells["partial_day"].to_numpy(), world.drift_age(opened)
     base = baseline()
     recovered = _first_day(lambda day: integrated_hazard(base, day, partial, drift_age, world.drift_pace), wanted)
     exposure = spells["exposure"].to_numpy()

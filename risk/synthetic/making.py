@@ -36,6 +36,7 @@ def make(
     law: Law | None,
     switch_on: date | None,
     pace: float | None,
+    only_new: bool,
 ) -> tuple[Register, pd.DataFrame]:
     """See :func:`risk.synthetic.synthesise`."""
     if not 1 <= n_cases <= MOST_CASES:
@@ -43,7 +44,13 @@ def make(
     if seed < 0:
         raise ConfigError(f"the seed must be 0 or more, not {seed}")
     world = make_world(
-        extract_on or DEFAULT_EXTRACT, scenario=scenario, years=years, law=law, switch_on=switch_on, pace=pace
+        extract_on or DEFAULT_EXTRACT,
+        scenario=scenario,
+        years=years,
+        law=law,
+        switch_on=switch_on,
+        pace=pace,
+        only_new=only_new,
     )
     making = _Making(n_cases, world, np.random.default_rng(seed))
     for step in progress(making.steps(), f"making {n_cases:,} synthetic cases"):

@@ -38,7 +38,7 @@ CHUNK = 20_000  # rows at a time: keeps the class table of a quarter of a millio
 def p_true(spells: pd.DataFrame, world: World, day: Ints) -> Floats:
     """P(open after day 364 | open after ``day``, everything hidden known), (n,)."""
     opened, partial = spells["opened"].to_numpy(), spells["partial_day"].to_numpy()
-    drift, base = world.drift_day - opened, baseline()
+    drift, base = world.drift_age(opened), baseline()
     ahead = np.full(len(spells), HORIZON_DAYS)
     pace = spells["frailty"].to_numpy() * np.exp(spells["eta"].to_numpy())
     reached = [integrated_hazard(base, d, partial, drift, world.drift_pace) for d in (ahead, day)]
@@ -82,7 +82,7 @@ def _posterior(spells: pd.DataFrame, drawn: pd.DataFrame, world: World, day: Int
         partial_return_chances(spells),
     )
     begun = partial <= day
-    drift = world.drift_day - opened, world.drift_pace
+    drift = world.drift_age(opened), world.drift_pace
     now = integrated_hazard(baseline(), day, np.where(begun, partial, NEVER), *drift)
     ahead_day = np.full(len(day), HORIZON_DAYS)
     law = law_hazard(world, opened, ahead_day) - law_hazard(world, opened, day)

@@ -194,6 +194,7 @@ def test_a_case_that_meets_the_reassessment_ends_in_a_course_only_while_that_law
         ({"scenario": "chaos"}, "choose plain, drift or regime"),
         ({"years": 0.1}, "years"),
         ({"switch_on": date(2025, 1, 1)}, "scenarios regime and drift"),
+        ({"only_new": True}, "scenarios regime and drift"),
         ({"law": "gravity"}, "cap, reassessment or none"),
         ({"pace": 0.6}, "scenario drift"),
         ({"pace": 0.0, "scenario": "drift"}, "above 0"),

@@ -57,9 +57,20 @@ def test_both_truths_are_calibrated_in_every_tenth_of_the_cases(plain: Drawn, we
             assert abs(np.mean(p[chosen]) - np.mean(outcome[chosen])) < 4 * error + 1e-9
 
 
-@pytest.mark.parametrize(("scenario", "pace"), [("drift", None), ("drift", 0.6), ("regime", None)])
-def test_the_observable_truth_follows_drift_and_a_change_of_law(scenario: str, pace: float | None) -> None:
-    made = Drawn(make_world(scenario=scenario, pace=pace), 7)
+@pytest.mark.parametrize(
+    ("scenario", "pace", "only_new"),
+    [
+        ("drift", None, False),
+        ("drift", 0.6, False),
+        ("regime", None, False),
+        ("drift", 0.6, True),
+        ("regime", None, True),
+    ],
+)
+def test_the_observable_truth_follows_drift_and_a_change_of_law(
+    scenario: str, pace: float | None, only_new: bool
+) -> None:
+    made = Drawn(make_world(scenario=scenario, pace=pace, only_new=only_new), 7)
     change = make_world(scenario="drift").drift_day
     for weeks in (None, 13, 26):
         spells, facts, day, outcome = made.at(weeks)
@@ -84,6 +95,19 @@ def test_a_law_that_changes_ahead_of_a_case_is_in_its_truth() -> None:
     assert np.array_equal(p[capped], same[capped])
     free = spells["opened"].to_numpy() + 182 > world.switch_day
     assert (p[free] > same[free]).all()
+
+
+@pytest.mark.parametrize("scenario", ["drift", "regime"])
+def test_a_change_for_new_cases_leaves_those_already_open_alone(scenario: str) -> None:
+    world = make_world(scenario=scenario, only_new=True)
+    made = Drawn(world, 8, 10_000)
+    spells, facts, day, _ = made.at(13)
+    p = p_observable(spells, facts, world, day)
+    old = spells["opened"].to_numpy() < min(world.drift_day, world.switch_day)
+    without = p_observable(spells, facts, make_world(law=world.law), day)
+    assert 0.5 < old.mean() < 0.9
+    assert np.array_equal(p[old], without[old])
+    assert (p[~old] > without[~old]).all()
 
 
 def test_the_best_possible_auc_at_registration_lies_between_75_and_80(plain: Drawn) -> None:
