@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, delete, select
+from sqlalchemy import Connection, and_, delete, select
 
 from serving.store.audit import note
+from serving.store.blockrows import drop_blocks, empty_rows, held_in
 from serving.store.engine import Store
-from serving.store.ledger import SCORE, Seals, Submission, append, erasure_entry, instant
-from serving.store.tables import idempotency, ledger, ledger_payload, worklist, worklist_case
+from serving.store.ledger import Entry, Seals, Submission, append, erasure_entry, instant
+from serving.store.tables import idempotency, ledger, ledger_block, ledger_payload, worklist, worklist_case
 
 # Below the number of values one statement may hold on either database.
 PORTION = 500
@@ -29,13 +30,15 @@ def erase_scores(
     Raises
     ------
     StoreError
-        The end of the ledger does not carry our seal.
+        The end of the ledger does not carry our seal, or a block of it is damaged.
     """
-    asked = [
-        select(ledger_payload.c.seq).where(ledger_payload.c.case_id.in_(portion))
-        for portion in portions(sorted(case_ids))
-    ]
-    return _erase(connection, seals, asked, reason, by, now)
+    seqs: list[int] = []
+    for portion in portions(sorted(case_ids)):
+        seqs += connection.execute(select(ledger_payload.c.seq).where(ledger_payload.c.case_id.in_(portion))).scalars()
+    emptied = empty_rows(connection, case_ids)
+    _record(connection, seals, erasure_entry(instant(now), by, reason, seqs, emptied), [*seqs, *emptied])
+    _drop_payloads(connection, seqs)
+    return len(seqs) + sum(map(len, emptied.values()))
 
 
 def erase_scores_before(connection: Connection, seals: Secret, before: datetime, by: str, now: datetime) -> int:
@@ -46,24 +49,31 @@ def erase_scores_before(connection: Connection, seals: Secret, before: datetime,
     StoreError
         The end of the ledger does not carry our seal.
     """
-    old = select(ledger_payload.c.seq).join(ledger, ledger.c.seq == ledger_payload.c.seq)
-    asked = old.where(ledger.c.at < instant(before), ledger.c.kind == SCORE)
-    return _erase(connection, seals, [asked], "retention", by, now)
+    single, many = (
+        list(connection.execute(select(kept.c.seq).join(ledger, ledger.c.seq == kept.c.seq).where(ledger.c.at < instant(before))).scalars())
+        for kept in (ledger_payload, ledger_block)
+    )  # fmt: skip
+    _record(connection, seals, erasure_entry(instant(now), by, "retention", [*single, *many]), [*single, *many])
+    n = len(single) + sum(held_in(connection, portion) for portion in portions(many))
+    _drop_payloads(connection, single)
+    for portion in portions(many):
+        drop_blocks(connection, portion)
+    return n
 
 
-def _erase(connection: Connection, seals: Secret, asked: list[Select[Any]], reason: str, by: str, now: datetime) -> int:
-    seqs = sorted(seq for statement in asked for seq in connection.execute(statement).scalars())
-    if not seqs:
-        return 0
-    append(connection, [Submission([erasure_entry(instant(now), by, reason, seqs)])], seals())
+def _record(connection: Connection, seals: Secret, entry: Entry, seqs: Sequence[int]) -> None:
+    """Say in the chain what goes, if anything does, and forget the answers kept for repetition that hold the same."""
+    if seqs:
+        append(connection, [Submission([entry])], seals())
+        _forget_answers(connection, seqs)
+
+
+def _drop_payloads(connection: Connection, seqs: list[int]) -> None:
     for portion in portions(seqs):
         connection.execute(delete(ledger_payload).where(ledger_payload.c.seq.in_(portion)))
-    _forget_answers(connection, seqs)
-    return len(seqs)
 
 
-def _forget_answers(connection: Connection, seqs: list[int]) -> None:
-    """Answers kept for repetition hold the same outcomes."""
+def _forget_answers(connection: Connection, seqs: Sequence[int]) -> None:
     kept = connection.execute(
         select(idempotency.c.caller, idempotency.c.key, idempotency.c.first_seq, idempotency.c.last_seq)
     )

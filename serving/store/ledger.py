@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -15,6 +15,7 @@ from sqlalchemy import (
     CursorResult,
     Dialect,
     Executable,
+    RowMapping,
     bindparam,
     delete,
     insert,
@@ -24,13 +25,16 @@ from sqlalchemy import (
 )
 
 from risk.errors import StoreError
+from serving.store.blockrows import kept_block, read_block
+from serving.store.blocks import BLOCK_DIGITS, SALT, Block, BlockPayload, packed, place_of
+from serving.store.blocktext import inputs, outputs
 from serving.store.chain import GENESIS, Link, is_sealed, link_hash, payload_hashes, seal
 from serving.store.engine import Store, alone
-from serving.store.tables import idempotency, ledger, ledger_head, ledger_payload
+from serving.store.tables import idempotency, ledger, ledger_block, ledger_head, ledger_payload
 
 # A caller may repeat a request under the same key for this long.
 REPEAT_HOURS = 24
-SCORE, ERASURE = "score", "erasure"
+SCORE, BLOCK, ERASURE = "score", "block", "erasure"
 
 
 @dataclass(frozen=True)
@@ -45,10 +49,10 @@ class Payload:
 
 @dataclass(frozen=True)
 class Entry:
-    """One row to be written: its link and, for a score, its payload."""
+    """One row to be written: its link and, for a score or a block of many, its payload."""
 
     link: Link
-    payload: Payload | None
+    payload: Payload | BlockPayload | None
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,10 @@ class Written:
 
 @dataclass(frozen=True)
 class Past:
-    """A score of the past, as it was answered; ``output`` and ``input`` are None when the payload was erased."""
+    """A score of the past, as it was answered; ``output`` and ``input`` are None when the payload was erased.
+
+    ``link`` is the row of the chain that covers it, which may be that of a block of many scores.
+    """
 
     seq: int
     link: Link
@@ -121,7 +128,19 @@ def score_entry(
     return Entry(link, Payload(case_id, salt, given, told))
 
 
+def block_entry(
+    block: Block, *, block_id: str, at: str, caller: str, office: str, request_id: str, model_version: str, as_of: str
+) -> Entry:
+    """Many scores in one row; ``block_id`` begins their ids (:func:`serving.store.blocks.score_id_of`)."""
+    payload, covers = packed(block, secrets.token_bytes(SALT * len(block)))
+    detail, first = json.dumps({"n": len(block)}, separators=(",", ":")), block_id + "0" * (32 - BLOCK_DIGITS)
+    return Entry(
+        Link(BLOCK, first, at, caller, office, request_id, model_version, as_of, "", "", covers, detail), payload
+    )
+
+
 _INSERT_LEDGER, _INSERT_PAYLOAD, _INSERT_REPEAT = insert(ledger), insert(ledger_payload), insert(idempotency)
+_INSERT_BLOCK = insert(ledger_block)
 _HEAD = select(ledger_head.c.n, ledger_head.c.hash, ledger_head.c.seal).with_for_update()
 _MOVE_HEAD = (
     update(ledger_head)
@@ -139,7 +158,8 @@ def append(connection: Connection, submissions: Sequence[Submission], seals: Sea
         The end of the chain does not carry our seal: rows were cut off, or the key was changed without the older one.
     """
     n, last = _head(connection, seals)
-    links, payloads, repeats, told = [], [], [], []
+    links, repeats, told = [], [], []
+    payloads, blocks = list[dict[str, Any]](), list[dict[str, Any]]()
     used = _used_keys(connection, [s.repeatable for s in submissions if s.repeatable])
     for submission in submissions:
         repeatable = submission.repeatable
@@ -156,12 +176,14 @@ def append(connection: Connection, submissions: Sequence[Submission], seals: Sea
             last = link_hash(n, prev, entry.link)
             links.append({"seq": n, "prev_hash": prev, "hash": last, **vars(entry.link)})
             if entry.payload is not None:
-                payloads.append({"seq": n, **vars(entry.payload)})
+                kept = blocks if entry.link.kind == BLOCK else payloads
+                kept.append({"seq": n, **vars(entry.payload)})
         if repeatable is not None:
             at = submission.entries[0].link.at if submission.entries else instant(datetime.now(UTC))
             repeats.append({**vars(repeatable), "at": at, "first_seq": first, "last_seq": n})
         told.append(Written())
-    for statement, rows in ((_INSERT_LEDGER, links), (_INSERT_PAYLOAD, payloads), (_INSERT_REPEAT, repeats)):
+    written = ((_INSERT_LEDGER, links), (_INSERT_PAYLOAD, payloads), (_INSERT_BLOCK, blocks), (_INSERT_REPEAT, repeats))
+    for statement, rows in written:
         if rows:
             _execute(connection, statement, rows)
     if links:
@@ -238,15 +260,38 @@ def check_end(store: Store, seals: Seals) -> None:
 
 
 def find(store: Store, score_id: str) -> Past | None:
-    """A past score by its id."""
+    """A past score by its id.
+
+    Raises
+    ------
+    StoreError
+        It is in a block that is damaged.
+    """
     joined = ledger.outerjoin(ledger_payload, ledger.c.seq == ledger_payload.c.seq)
     wanted = select(ledger, ledger_payload.c.input, ledger_payload.c.output).select_from(joined)
     with store.reading() as connection:
         row = connection.execute(wanted.where(ledger.c.score_id == score_id, ledger.c.kind == SCORE)).one_or_none()
-    if row is None:
+        if row is None:
+            return _find_in_a_block(connection, score_id)
+    return Past(row.seq, _link(row._mapping), row.input, row.output)
+
+
+def _find_in_a_block(connection: Connection, score_id: str) -> Past | None:
+    chained_as, place = place_of(score_id)
+    wanted = select(ledger).where(ledger.c.score_id == chained_as, ledger.c.kind == BLOCK)
+    row = connection.execute(wanted).mappings().one_or_none()
+    if row is None or not 0 <= place < json.loads(row["detail"])["n"]:
         return None
-    fields = row._mapping
-    return Past(row.seq, Link(**{name: fields[name] for name in Link.__dataclass_fields__}), row.input, row.output)
+    kept = kept_block(connection, row["seq"])
+    block = None if kept is None else read_block(kept, row["seq"])
+    if block is None or place not in block.rows:
+        return Past(row["seq"], _link(row), None, None)
+    one = block.only([int(block.rows.searchsorted(place))])
+    return Past(row["seq"], _link(row), inputs(one)[0], outputs(one, score_id[:BLOCK_DIGITS])[0])
+
+
+def _link(row: RowMapping) -> Link:
+    return Link(**{name: row[name] for name in Link.__dataclass_fields__})
 
 
 def forget_repeats(store: Store, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> int:
@@ -256,7 +301,17 @@ def forget_repeats(store: Store, now: Callable[[], datetime] = lambda: datetime.
         return int(connection.execute(delete(idempotency).where(idempotency.c.at < before)).rowcount)
 
 
-def erasure_entry(at: str, caller: str, reason: str, seqs: Sequence[int]) -> Entry:
-    """A row saying which earlier rows lost their payload, and why; no case is named."""
-    detail = json.dumps({"reason": reason, "seqs": sorted(seqs)}, separators=(",", ":"))
+def erasure_entry(
+    at: str, caller: str, reason: str, seqs: Sequence[int], emptied: Mapping[int, Sequence[int]] | None = None
+) -> Entry:
+    """A row saying which earlier rows lost their payload, and why; no case is named.
+
+    Parameters
+    ----------
+    emptied : of blocks that lost some of their scores, which
+    """
+    what: dict[str, Any] = {"reason": reason, "seqs": sorted(seqs)}
+    if emptied:
+        what["emptied"] = {str(seq): sorted(rows) for seq, rows in sorted(emptied.items())}
+    detail = json.dumps(what, separators=(",", ":"))
     return Entry(Link(ERASURE, secrets.token_hex(16), at, caller, "", "", "", "", "", "", "", detail), None)

@@ -16,6 +16,9 @@ from sqlalchemy import Connection, Select, delete, or_, select
 
 from risk.errors import CaseDataError
 from serving.store.audit import forget_subjects, note
+from serving.store.blockrows import blocks_with, is_in_a_block, read_block
+from serving.store.blocks import BLOCK_DIGITS
+from serving.store.blocktext import inputs, outputs
 from serving.store.engine import Store
 from serving.store.erasing import Secret, erase_rows, erase_scores, portions, scrub
 from serving.store.packing import unpacked
@@ -101,6 +104,8 @@ def _cases_of(connection: Connection, pseudonym: str) -> list[str]:
         found.update(connection.execute(select(table.c.case_id).where(here).distinct()).scalars())
     scored = select(ledger_payload.c.case_id).where(ledger_payload.c.case_id == pseudonym).limit(1)
     found.update(connection.execute(scored).scalars())
+    if is_in_a_block(connection, pseudonym):
+        found.add(pseudonym)
     return sorted(found)
 
 
@@ -116,6 +121,23 @@ def _scores(connection: Connection, case_ids: Collection[str]) -> list[dict[str,
     for row in _of_cases(connection, wanted, ledger_payload.c.case_id, case_ids):
         kept = {k: v for k, v in row.items() if k not in hidden}
         told.append(kept | {name: json.loads(row[name]) for name in ("input", "output")})
+    return sorted([*told, *_scores_in_blocks(connection, case_ids, hidden)], key=lambda row: int(row["seq"]))
+
+
+def _scores_in_blocks(
+    connection: Connection, case_ids: Collection[str], hidden: Collection[str]
+) -> list[dict[str, Any]]:
+    """The same of scores that were recorded many together."""
+    told, wanted = [], set(case_ids)
+    for seq, kept in blocks_with(connection, case_ids):
+        row = connection.execute(select(ledger).where(ledger.c.seq == seq)).mappings().one()
+        block, block_id = read_block(kept, seq), row["score_id"][:BLOCK_DIGITS]
+        mine = block.only([i for i, case_id in enumerate(block.case_ids) if case_id in wanted])
+        for case_id, given, output in zip(mine.case_ids, inputs(mine), outputs(mine, block_id), strict=True):
+            outcome = json.loads(output)
+            of_row = {"score_id": outcome["score_id"], "status": outcome["status"], "case_id": case_id}
+            own = {"input": json.loads(given), "output": outcome}
+            told.append({k: v for k, v in row.items() if k not in hidden} | of_row | own)
     return told
 
 

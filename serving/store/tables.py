@@ -1,8 +1,8 @@
 """The tables of the store. They change only by a migration (:mod:`serving.store.migrations`); a test holds the two together.
 
 Days and instants are ISO 8601 text, so that both databases keep the very characters that were hashed. What is personal of
-a case stands in ``ledger_payload``, ``idempotency``, ``worklist_case``, ``feedback`` and ``audit.subject`` and nowhere
-else: those rows can go while the chains of the ledger and of the lists stay whole.
+a case stands in ``ledger_payload``, ``ledger_block``, ``idempotency``, ``worklist_case``, ``feedback`` and
+``audit.subject`` and nowhere else: those rows can go while the chains of the ledger and of the lists stay whole.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ ledger = Table(
     "ledger",
     metadata,
     Column("seq", NUMBER, primary_key=True, autoincrement=False),
-    Column("kind", String(16), nullable=False),  # "score", or "erasure" of earlier rows' payloads
+    Column(
+        "kind", String(16), nullable=False
+    ),  # "score", "block" of many scores, or "erasure" of earlier rows' payloads
     Column("score_id", String(32), nullable=False, unique=True),
     Column("at", String(32), nullable=False),
     Column("caller", String(255), nullable=False),
@@ -64,6 +66,18 @@ ledger_payload = Table(
     Column("salt", String(32), nullable=False),
     Column("input", Text, nullable=False),
     Column("output", Text, nullable=False),
+)
+
+# What is personal of the many scores of one row of the chain (:mod:`serving.store.blocks`).
+ledger_block = Table(
+    "ledger_block",
+    metadata,
+    Column("seq", NUMBER, ForeignKey("ledger.seq"), primary_key=True, autoincrement=False),
+    Column("n_held", Integer, nullable=False),
+    Column("case_ids", Text, nullable=False),
+    Column("salts", LargeBinary, nullable=False),
+    Column("hashes", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False),
 )
 
 # One row: how many rows the chain has and how it ends, sealed with a key that is not in the database.

@@ -7,12 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 
+from serving.store.blockrows import kept_block
+from serving.store.blocks import HASH, block_hash, row_hashes, unpacked
 from serving.store.chain import GENESIS, Link, is_sealed, link_hash, payload_hashes
 from serving.store.engine import Store
-from serving.store.ledger import ERASURE, SCORE, Seals
-from serving.store.tables import ledger, ledger_head, ledger_payload
+from serving.store.ledger import BLOCK, ERASURE, SCORE, Seals
+from serving.store.tables import ledger, ledger_block, ledger_head, ledger_payload
 
 PORTION = 2000
 MOST_TOLD = 20
@@ -20,7 +22,10 @@ MOST_TOLD = 20
 
 @dataclass
 class Findings:
-    """What a reading of the chain found; ``faults`` holds the first of them in words, ``n_faults`` counts all."""
+    """What a reading of the chain found; ``faults`` holds the first of them in words, ``n_faults`` counts all.
+
+    ``n_rows`` counts rows of the chain, ``n_payloads`` and ``n_erased`` scores, of which a row may hold many.
+    """
 
     n_rows: int = 0
     n_payloads: int = 0
@@ -53,20 +58,17 @@ def verify(store: Store, seals: Seals | None = None, anchor: str | None = None) 
     """
     findings = Findings()
     with store.reading() as connection:
-        erased: set[int] = set()
-        missing: set[int] = set()
+        gone = _Gone()
         wanted = _anchor(anchor)
         if wanted[0] == 0 and wanted[1] not in ("", GENESIS):
             findings.found("the anchor given is not one of an empty ledger")
         for row in _rows(connection):
-            _check_row(row, findings, erased, missing)
+            _check_row(connection, row, findings, gone)
             if wanted[0] == findings.n_rows and wanted[1] != row["hash"]:
                 findings.found(f"row {row['seq']} is not the row the anchor was taken at")
         if wanted[0] > findings.n_rows:
             findings.found(f"the anchor was taken at {wanted[0]} rows, and there are {findings.n_rows}")
-        for seq in sorted(missing - erased):
-            findings.found(f"row {seq}: the payload is gone, and no erasure is on record")
-        findings.n_erased = len(missing & erased)
+        gone.told_in(findings)
         _check_strays(connection, findings)
         _check_head(connection, findings, seals)
     return findings
@@ -90,7 +92,33 @@ def _rows(connection: Connection) -> Iterator[Mapping[str, Any]]:
         after = rows[-1]["seq"]
 
 
-def _check_row(row: Mapping[str, Any], findings: Findings, erased: set[int], missing: set[int]) -> None:
+@dataclass
+class _Gone:
+    """What is missing and what was recorded as erased: rows with how many scores they had, and single rows of blocks."""
+
+    missing: dict[int, int] = field(default_factory=dict)
+    erased: set[int] = field(default_factory=set)
+    rows_missing: set[tuple[int, int]] = field(default_factory=set)
+    rows_erased: set[tuple[int, int]] = field(default_factory=set)
+
+    def record(self, seq: int, detail: str) -> None:
+        """An erasure of earlier rows."""
+        told = json.loads(detail)
+        self.erased.update(s for s in told["seqs"] if s < seq)
+        self.rows_erased.update(
+            (int(s), row) for s, rows in told.get("emptied", {}).items() for row in rows if int(s) < seq
+        )
+
+    def told_in(self, findings: Findings) -> None:
+        for seq in sorted(self.missing.keys() - self.erased):
+            findings.found(f"row {seq}: the payload is gone, and no erasure is on record")
+        for seq, row in sorted(self.rows_missing - self.rows_erased):
+            findings.found(f"row {seq}: score {row + 1} of the block is gone, and no erasure is on record")
+        findings.n_erased = sum(n for seq, n in self.missing.items() if seq in self.erased)
+        findings.n_erased += len(self.rows_missing & self.rows_erased)
+
+
+def _check_row(connection: Connection, row: Mapping[str, Any], findings: Findings, gone: _Gone) -> None:
     findings.n_rows += 1
     seq = row["seq"]
     if seq != findings.n_rows:
@@ -108,19 +136,48 @@ def _check_row(row: Mapping[str, Any], findings: Findings, erased: set[int], mis
         if told != (link.input_hash, link.output_hash):
             findings.found(f"row {seq}: the payload was changed after it was written")
     elif link.kind == SCORE:
-        missing.add(seq)
+        gone.missing[seq] = 1
+    if link.kind == BLOCK:
+        _check_block(connection, seq, link, findings, gone)
     if link.kind == ERASURE:
         try:
-            erased.update(s for s in json.loads(link.detail)["seqs"] if s < seq)
-        except (ValueError, KeyError, TypeError):
+            gone.record(seq, link.detail)
+        except (ValueError, KeyError, TypeError, AttributeError):
             findings.found(f"row {seq}: the record of an erasure cannot be read")
 
 
+def _check_block(connection: Connection, seq: int, link: Link, findings: Findings, gone: _Gone) -> None:
+    kept = kept_block(connection, seq)
+    try:
+        n = int(json.loads(link.detail)["n"])
+        if kept is None:
+            gone.missing[seq] = n
+            return
+        block = unpacked(kept)
+        here = row_hashes(block, kept.salts)
+    except (ValueError, KeyError, TypeError):
+        findings.found(f"row {seq}: the block cannot be read")
+        return
+    findings.n_payloads += len(block)
+    if len(kept.hashes) != HASH * n or block_hash(block.header, kept.hashes) != link.output_hash:
+        findings.found(f"row {seq}: the block was changed after it was written")
+    for i, place in enumerate(block.rows.tolist()):
+        if here[HASH * i : HASH * i + HASH] != kept.hashes[HASH * place : HASH * place + HASH]:
+            findings.found(f"row {seq}: score {place + 1} of the block was changed after it was written")
+    gone.rows_missing.update((seq, place) for place in set(range(n)) - set(block.rows.tolist()))
+
+
 def _check_strays(connection: Connection, findings: Findings) -> None:
-    joined = ledger_payload.outerjoin(ledger, ledger.c.seq == ledger_payload.c.seq)
-    stray = select(ledger_payload.c.seq).select_from(joined).where(ledger.c.seq.is_(None)).limit(MOST_TOLD)
-    for seq in connection.execute(stray).scalars():
-        findings.found(f"payload {seq} belongs to no row")
+    for kept, kind in ((ledger_payload, SCORE), (ledger_block, BLOCK)):
+        joined = kept.outerjoin(ledger, ledger.c.seq == kept.c.seq)
+        stray = (
+            select(kept.c.seq)
+            .select_from(joined)
+            .where(or_(ledger.c.seq.is_(None), ledger.c.kind != kind))
+            .limit(MOST_TOLD)
+        )
+        for seq in connection.execute(stray).scalars():
+            findings.found(f"payload {seq} belongs to no row")
 
 
 def _check_head(connection: Connection, findings: Findings, seals: Seals | None) -> None:
