@@ -167,14 +167,3 @@ def to_text(booster: lgb.Booster, n_trees: int) -> str:
 def from_text(text: str) -> lgb.Booster:
     """A booster read back from text that has been checked (LightGBM itself does not check: see bundle)."""
     return lgb.Booster(model_str=text)
-
-
-def raw_score(booster: lgb.Booster, matrix: FloatArray, n_jobs: int) -> FloatArray:
-    """Sum of trees per row, (n,)."""
-    return np.asarray(booster.predict(matrix, raw_score=True, num_threads=n_jobs), dtype=np.float64).reshape(-1)
-
-
-def tree_shap(booster: lgb.Booster, matrix: FloatArray, n_jobs: int) -> FloatArray:
-    """Exact path-dependent Shapley values (Lundberg et al. 2020, Nat. Mach. Intell. 2:56), (n, columns + 1)."""
-    values = booster.predict(matrix, pred_contrib=True, num_threads=n_jobs)
-    return np.asarray(values, dtype=np.float64).reshape(len(matrix), -1)

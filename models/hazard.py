@@ -23,10 +23,8 @@ from models.boosting import (
     from_text,
     held_out_scores,
     make_dataset,
-    raw_score,
     settle,
     to_text,
-    tree_shap,
 )
 from models.contract import HORIZONS, FloatArray, IntArray, Learner, Rows
 from models.folds import fold_of_group
@@ -43,6 +41,7 @@ from models.periods import (
     watch,
 )
 from models.recent import baseline_shift
+from models.treescores import raw_score, tree_parts
 
 CHUNK = 65536
 LARGEST = 30.0
@@ -184,12 +183,12 @@ class BoostedHazard(Learner):
     def _contributions(self, matrix: FloatArray, week: float, entry: FloatArray) -> tuple[FloatArray, FloatArray]:
         n, p = matrix.shape
         exposure = self.periods_.exposure(entry, np.full(n, week))
-        shap = self._by_band(matrix, entry, exposure, tree_shap, p + 3)
+        shap = self._by_band(matrix, entry, exposure, tree_parts, p + 4)
+        shap, score = shap[:, :, :-1], shap[:, :, -1]
         # What the trees say from age and band alone is no feature's doing: it is where the path of each case starts.
         shap *= self.slope_
         start = np.clip(self.offset_ + shap[:, :, p:].sum(axis=2)[:, self.band_], -LARGEST, LARGEST)
-        score = self._by_band(matrix, entry, exposure, raw_score, 1)[:, self.band_, 0]
-        eta = np.clip(self.offset_ + self.slope_ * score, -LARGEST, LARGEST)
+        eta = np.clip(self.offset_ + self.slope_ * score[:, self.band_], -LARGEST, LARGEST)
         weights = period_weights(eta, start, exposure)
         parts = np.zeros((n, p))
         for band in range(shap.shape[1]):

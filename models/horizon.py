@@ -28,11 +28,9 @@ from models.boosting import (
     from_text,
     held_out_scores,
     make_dataset,
-    raw_score,
     settle,
     soft_outcomes,
     to_text,
-    tree_shap,
 )
 from models.contract import FloatArray, Learner, Rows, expit, logit
 from models.hazard import holdouts
@@ -46,6 +44,7 @@ from models.periods import (
     watch,
 )
 from models.poisson import Data, make_penalty, maximise
+from models.treescores import raw_score, tree_parts
 from risk.errors import TooFewCasesError
 
 LARGEST_OFFSET = 7.0
@@ -182,8 +181,8 @@ class HorizonLearner(Learner):
 
     def _tree_parts(self, matrix: FloatArray, entry: FloatArray) -> tuple[FloatArray, FloatArray]:
         """What each feature adds to the sum of trees, (n, p), and the sum, (n,)."""
-        parts = tree_shap(self.booster_, np.column_stack([matrix, entry]), self.n_jobs)[:, : matrix.shape[1]]
-        return self.slope_ * parts, self._trees(matrix, entry)
+        parts = self.slope_ * tree_parts(self.booster_, np.column_stack([matrix, entry]), self.n_jobs)
+        return parts[:, : matrix.shape[1]], parts[:, -1]
 
     def _score(self, trees: FloatArray, entry: FloatArray) -> FloatArray:
         """Log-odds of passing the horizon, (n,)."""
