@@ -13,6 +13,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -31,7 +32,7 @@ from serving.door import DOCS, Door
 from serving.problems import add_handlers
 from serving.reading import media_type
 from serving.settings import Settings, read_settings
-from serving.shortway import ShortWay
+from serving.shortway import Service
 from serving.sources import Source, source_of
 from serving.start import Behind, open_behind, settle
 from serving.store.ledger import forget_repeats
@@ -99,7 +100,7 @@ def create_app(
             await asyncio.to_thread(pool.shutdown)
         behind.close()
 
-    app = FastAPI(
+    app = Service(
         title="Risk52",
         version=about.running_version().risk52,
         summary="Which sickness-benefit cases are on their way past week 52, and why",
@@ -112,9 +113,10 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.champion, app.state.behind = champion, behind
-    app.add_middleware(ShortWay, of=lambda: app)
-    app.add_middleware(Gate, keeper=behind.keeper, of=lambda: app)
-    app.add_middleware(Door, counts=counts)
+    gate, door = partial(Gate, keeper=behind.keeper, of=lambda: app), partial(Door, counts=counts)
+    app.add_middleware(gate)
+    app.add_middleware(door)
+    app.open_short_way([gate, door])
     add_handlers(app)
     _add_scoring(app, desk)
     _add_health(app, champion, behind, counts)

@@ -22,6 +22,7 @@ from serving.messages import could_name_a_person
 from serving.problems import KINDS, problem_response
 
 log = logging.getLogger("risk.serving")
+_METHODS = frozenset({"GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"})
 _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 DOCS = "/docs"
 
@@ -57,6 +58,7 @@ ENDINGS: dict[str, Ending] = {}
 
 
 _ENCODED = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+_NAMES = frozenset(name for name, _ in _ENCODED)
 _ENCODED_DOCS = [(name, value) for name, value in _ENCODED if name != b"content-security-policy"]
 
 
@@ -98,10 +100,11 @@ class Door:
 
 def _dress(headers: list[tuple[bytes, bytes]], given: str, scope: Scope) -> None:
     """Add what every answer carries; what the route has set stays, but for the id."""
+    ours = _ENCODED_DOCS if scope["path"] == DOCS else _ENCODED
     there = {name for name, _ in headers}
-    headers += [pair for pair in (_ENCODED_DOCS if scope["path"] == DOCS else _ENCODED) if pair[0] not in there]
+    headers += ours if there.isdisjoint(_NAMES) else [pair for pair in ours if pair[0] not in there]
     headers.append((b"x-request-id", given.encode()))
-    ending = ENDINGS.get(getattr(scope.get("route"), "path", ""))
+    ending = ENDINGS.get(getattr(scope.get("route"), "path", "")) if ENDINGS else None
     if ending is not None:
         headers += [(name.lower().encode(), value.encode()) for name, value in ending.headers().items()]
 
@@ -113,8 +116,7 @@ def _id_of(asked: bytes) -> str:
 
 
 def _method(scope: Scope) -> str:
-    known = {"GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"}
-    return scope["method"] if scope["method"] in known else "other"
+    return scope["method"] if scope["method"] in _METHODS else "other"
 
 
 def _where(broke: BaseException) -> str:

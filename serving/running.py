@@ -76,5 +76,8 @@ def _log(who: str) -> None:
     handler.setFormatter(Stamped(f"%(asctime)s {who}%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("risk.serving").setLevel(logging.INFO)
-    # No line names its thread, so it need not be looked up for each.
+    # No line names its thread or the place in the code that wrote it, and one process need not name itself: what is not
+    # told need not be looked up for each line ("Optimization" in the documentation of logging).
     logging.logThreads = logging.logMultiprocessing = False
+    logging.logProcesses = bool(who)
+    logging._srcfile = None

@@ -8,7 +8,7 @@ described, listed and found as before, and what a handler raises goes to the sam
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -17,26 +17,35 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 
-class ShortWay:
-    """ASGI middleware, the innermost one."""
+class Service(FastAPI):
+    """The application with a short way past the framework and its layers."""
 
-    def __init__(self, app: ASGIApp, of: Callable[[], FastAPI]) -> None:
-        self.app, self._of = app, of
-        self._routes: dict[tuple[str, str], APIRoute] | None = None
+    _short: ASGIApp | None = None
+    _routes: dict[tuple[str, str], APIRoute] | None = None
+
+    def open_short_way(self, layers: Sequence[Callable[[ASGIApp], ASGIApp]]) -> None:
+        """Let plain routes be called behind these layers only, the innermost first."""
+        self._short = self._call_plainly
+        for layer in layers:
+            self._short = layer(self._short)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._routes is None:  # all routes are there by the first request
-            self._routes = _plain_routes(self._of())
-        route = self._routes.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
-        if route is None:
-            await self.app(scope, receive, send)
-            return
-        scope["route"], scope["endpoint"] = route, route.endpoint
+        if self._short is not None and scope["type"] == "http":
+            if self._routes is None:  # all routes are there by the first request
+                self._routes = _plain_routes(self)
+            route = self._routes.get((scope["method"], scope["path"]))
+            if route is not None:
+                scope["route"] = route
+                await self._short(scope, receive, send)
+                return
+        await super().__call__(scope, receive, send)
+
+    async def _call_plainly(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)
         try:
-            response = await route.endpoint(request)
+            response = await scope["route"].endpoint(request)
         except Exception as why:
-            response = await _told(self._of(), request, why)
+            response = await _told(self, request, why)
         await response(scope, receive, send)
 
 
