@@ -84,7 +84,7 @@ def explain_rows(
     if len(here) < len(snapshot):
         built = built.rows(model.meta["features"], here)
     names, parts = contributions_of(model, built, float(outcome.horizon_weeks), entry[here])
-    shown, places, facts, n_doubles = _tellable(tuple(names))
+    shown, places, facts, n_doubles = tellable(tuple(names))
     weight = parts[:, places]
     order = np.argsort(-np.abs(weight), axis=1, kind="stable")[:, : n + n_doubles]
     heavy = np.take_along_axis(weight, order, axis=1).tolist()
@@ -108,7 +108,7 @@ def _latest(snapshot: Snapshot, facts: Sequence[str], row: int) -> date | None:
 
 
 @cache
-def _tellable(names: tuple[str, ...]) -> tuple[list[Feature], list[int], list[tuple[str, ...]], int]:
+def tellable(names: tuple[str, ...]) -> tuple[list[Feature], list[int], list[tuple[str, ...]], int]:
     """The features that may be given as reasons, where they stand among ``names``, the facts each speaks of, and how
     many of them can say what another one says too."""
     known, recorded = features.catalogue(), schema.fact_attributes()
