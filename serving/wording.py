@@ -34,11 +34,12 @@ STALE_DAYS = 365
 LEVEL = 0.9
 MOST_DAYS = 366
 DANISH, ENGLISH = Speaker("da"), Speaker("en")
-_OUTCOME = (
+OUTCOME = (
     '{"row":%d,"case_id":%s,"score_id":%s,"status":"%s","p_exceed_52w":%s,"interval":%s,"band":%s,"words":%s,"curve":[%s],'
     '"base_rate":%s,"age_weeks":%s,"reasons":{"up":[%s],"down":[%s]},"unknown_facts":%s,"warnings":[%s],"abstained":%s,'
     '"errors":%s,"as_of":"%s",%s'
 )
+INTERVAL = '{"low":%s,"high":%s,"level":%s,"covers":"%s"}'
 
 
 def text_of(value: Any) -> str:
@@ -57,14 +58,14 @@ class Wording:
             text_of({"name": n, "label_da": facts[n].label[0], "label_en": facts[n].label[1], "usually_known": facts[n].known})
             for n in self.facts
         ]  # fmt: skip
-        self._curve = ",".join(f'{{"weeks":{week},"p_exceed":%s}}' for week in model.outcome.horizons_weeks)
+        self.curve_text = ",".join(f'{{"weeks":{week},"p_exceed":%s}}' for week in model.outcome.horizons_weeks)
         ranges = model.meta.get("ranges", {})
         self._ranged = list(ranges)
         self._low = np.array([low for low, _ in ranges.values()])
         self._high = np.array([high for _, high in ranges.values()])
         self._outside = [_note(_outside_note(name)) for name in ranges]
         said = {"model_version": model.version, "purpose": PURPOSE, "not_for": list(NOT_FOR)}
-        self._ending = text_of(said)[1:]
+        self.ending = text_of(said)[1:]
         self._model, self._notes = model, dict[date, str]()
 
     def unknown_facts(self, snapshot: Snapshot) -> list[str]:
@@ -98,7 +99,7 @@ class Wording:
         return self._notes[as_of]
 
     def curve(self, chances: Sequence[float]) -> str:
-        return self._curve % tuple("null" if math.isnan(p) else repr(p) for p in chances)
+        return self.curve_text % tuple("null" if math.isnan(p) else repr(p) for p in chances)
 
     def outcome(
         self, row: int, case_id: str | None, as_of: date, score_id: str | None = None, status: str = "rejected",
@@ -107,10 +108,10 @@ class Wording:
         abstained: str = "null", errors: str = "[]",
     ) -> str:  # fmt: skip
         """One outcome; what is not given stands as for a case that was rejected."""
-        return _OUTCOME % (
+        return OUTCOME % (
             row, "null" if case_id is None else f'"{case_id}"', "null" if score_id is None else f'"{score_id}"', status,
             number(p), interval, band, words(p), curve, number(base_rate), number(age), up, down, unknown, warnings,
-            abstained, errors, as_of, self._ending,
+            abstained, errors, as_of, self.ending,
         )  # fmt: skip
 
 
@@ -125,7 +126,8 @@ def number(value: float) -> str:
 
 
 @cache
-def _said(n: int) -> str:
+def said(n: int) -> str:
+    """So many in 100, in both languages."""
     p = n / 100
     return text_of({"da": DANISH.frequency(p), "en": ENGLISH.frequency(p)})
 
@@ -139,7 +141,7 @@ def intervals(model: InService, p: Floats, entry: Floats) -> list[str]:
     found = score_interval(model.bundle, p[scored], entry[scored], LEVEL)
     if found is not None:
         for i, low, high in zip(scored.tolist(), found.low.tolist(), found.high.tolist(), strict=True):
-            written[i] = f'{{"low":{low!r},"high":{high!r},"level":{LEVEL},"covers":"{found.covers}"}}'
+            written[i] = INTERVAL % (repr(low), repr(high), LEVEL, found.covers)
     return written
 
 
@@ -153,7 +155,7 @@ def words(p: float) -> str:
     """A chance as people count, in both languages."""
     if p != p:
         return "null"
-    return _said(0 if p < 0.01 else 100 if p > 0.99 else share_of_100(p))
+    return said(0 if p < 0.01 else 100 if p > 0.99 else share_of_100(p))
 
 
 def reason(told: Reason) -> str:
