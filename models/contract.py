@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,9 @@ from threadpoolctl import threadpool_limits
 
 from models.columns import Columns, row_hash
 from risk.errors import BundleError, CaseDataError, ConfigError, TooFewCasesError, rows_named
+
+if TYPE_CHECKING:
+    from models.recent import Change
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -102,6 +105,7 @@ class Learner(BaseEstimator):
     name: ClassVar[str]
     uses_boosting: ClassVar[bool] = False
     refreshes: ClassVar[bool] = False  # whether :meth:`refresh` can move its hazard
+    change_: Change | None = None
 
     def fit(
         self,
@@ -152,16 +156,20 @@ class Learner(BaseEstimator):
         X: pd.DataFrame,
         y: npt.NDArray[np.void],
         entry: npt.ArrayLike | None,
-        since: npt.ArrayLike,
+        age: npt.ArrayLike,
         *,
+        within: float = 104.0,
         groups: npt.ArrayLike | None = None,
     ) -> Self:
-        """Move the fitted hazard of every period to what a window of the newest calendar weeks shows (:mod:`models.recent`).
+        """Look for a day since which cases close otherwise than learned, and follow what they do now (:mod:`models.recent`).
+
+        What was found stands in ``change_``; None when nothing was, and nothing is moved then.
 
         Parameters
         ----------
-        X, y, entry, groups : as in :meth:`fit`; the rows learned from, or those of them watched in the window
-        since : (n,) weeks from opening at which the window starts; negative when the case opened in it
+        X, y, entry, groups : as in :meth:`fit`, all rows learned from
+        age : (n,) weeks from opening to the day that outcomes are known to, whether the case is still open or not
+        within : how many weeks before that day a change is looked for
 
         Raises
         ------
@@ -173,9 +181,10 @@ class Learner(BaseEstimator):
         if not self.refreshes:
             raise ConfigError(f"learner {self.name!r} has no hazard to refresh; choose linear, hazard or stacked")
         check_is_fitted(self)
-        rows, start = watched_since(self.columns_, X, y, entry, since, groups)
+        rows, weeks = watched_rows(self.columns_, X, y, entry, age, groups)
         if len(rows):
-            self._refresh(rows, start)
+            with threadpool_limits(limits=1, user_api="blas"):
+                self.change_ = self._refresh(rows, weeks, within)
         return self
 
     def survival(self, X: pd.DataFrame, weeks: npt.ArrayLike, entry: npt.ArrayLike | None = None) -> FloatArray:
@@ -207,8 +216,19 @@ class Learner(BaseEstimator):
             raise CaseDataError("weeks to score at: give one or more finite weeks from opening, 0 or above")
         if not len(matrix) or not len(asked):
             return np.ones((len(matrix), len(asked)))
-        p = self._survival(matrix, asked, entry)
-        return np.where(asked[None, :] <= entry[:, None], 1.0, np.clip(p, 0.0, 1.0))
+        return _within(self._survival(matrix, asked, entry), asked, entry)
+
+    def survival_and_parts(
+        self, matrix: FloatArray, weeks: FloatArray, week: float, entry: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """:meth:`survival_encoded` and the parts of :meth:`contributions_encoded`, with the same bits.
+
+        Learners that can make both from one evaluation do.
+        """
+        if not len(matrix) or (entry >= week).any():
+            return self.survival_encoded(matrix, weeks, entry), self.contributions_encoded(matrix, week, entry)[0]
+        p, parts = self._survival_and_parts(matrix, weeks, float(week), entry)
+        return _within(p, weeks, entry), parts
 
     def contributions(self, X: pd.DataFrame, week: float, entry: npt.ArrayLike | None = None) -> pd.DataFrame:
         """What each column adds to the log-odds of being open after ``week``.
@@ -282,8 +302,8 @@ class Learner(BaseEstimator):
     def _fit(self, rows: Rows) -> None:
         raise NotImplementedError
 
-    def _refresh(self, rows: Rows, since: FloatArray) -> None:
-        """For rows watched after ``since``, (n,) weeks from opening; only where ``refreshes``."""
+    def _refresh(self, rows: Rows, age: FloatArray, within: float) -> Change | None:
+        """The change found and followed; only where ``refreshes``."""
         raise NotImplementedError
 
     def _survival(self, matrix: FloatArray, weeks: FloatArray, entry: FloatArray) -> FloatArray:
@@ -292,6 +312,12 @@ class Learner(BaseEstimator):
     def _contributions(self, matrix: FloatArray, week: float, entry: FloatArray) -> tuple[FloatArray, FloatArray]:
         """(n, p) and (n,) for rows with ``entry < week``."""
         raise NotImplementedError
+
+    def _survival_and_parts(
+        self, matrix: FloatArray, weeks: FloatArray, week: float, entry: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """(n, k) and (n, p) for rows with ``entry < week``."""
+        return self._survival(matrix, weeks, entry), self._contributions(matrix, week, entry)[0]
 
     def _state(self) -> tuple[dict[str, Any], dict[str, str]]:
         """JSON-able state, and further text files by name."""
@@ -348,30 +374,30 @@ def canonical_rows(
     return Rows(columns.encode(X, order), closed[order], weeks[order], start[order], weight[order], person)
 
 
-def watched_since(
+def watched_rows(
     columns: Columns,
     X: pd.DataFrame,
     y: npt.NDArray[np.void],
     entry: npt.ArrayLike | None,
-    since: npt.ArrayLike,
+    age: npt.ArrayLike,
     groups: npt.ArrayLike | None,
 ) -> tuple[Rows, FloatArray]:
-    """Checked and encoded rows that were watched after ``since``, in the order given, and their ``since``.
+    """Checked and encoded rows that were watched at all, in the order given, and their ``age``.
 
     Raises
     ------
     CaseDataError
-        As :meth:`Learner.fit`, or ``since`` is missing or of another length.
+        As :meth:`Learner.fit`, or ``age`` is missing or of another length.
     """
     n = len(X)
     closed, weeks = check_outcome(y, n)
-    start, window = check_entry(entry, n), np.asarray(since, dtype=np.float64)
-    if window.shape != (n,) or not np.isfinite(window).all():
-        raise CaseDataError(f"since (weeks from opening to the start of the window) must be {n} finite numbers")
-    at = np.flatnonzero(weeks > np.maximum(start, window))
+    start, until_today = check_entry(entry, n), np.asarray(age, dtype=np.float64)
+    if until_today.shape != (n,) or not np.isfinite(until_today).all():
+        raise CaseDataError(f"age (weeks from opening to the day outcomes are known to) must be {n} finite numbers")
+    at = np.flatnonzero(weeks > start)
     person = at if groups is None else np.unique(np.asarray(groups)[at], return_inverse=True)[1]
     rows = Rows(columns.encode(X, at), closed[at], weeks[at], start[at], np.ones(len(at)), person.astype(np.int64))
-    return rows, window[at]
+    return rows, until_today[at]
 
 
 def check_outcome(y: npt.NDArray[np.void], n: int) -> tuple[BoolArray, FloatArray]:
@@ -394,6 +420,11 @@ def check_outcome(y: npt.NDArray[np.void], n: int) -> tuple[BoolArray, FloatArra
     if len(bad):
         raise CaseDataError(f"field weeks of y is missing or negative in {rows_named(bad.tolist())}")
     return np.ascontiguousarray(y["closed"], dtype=np.bool_), weeks
+
+
+def _within(p: FloatArray, weeks: FloatArray, entry: FloatArray) -> FloatArray:
+    """Probabilities of being open after each of ``weeks``: certain where they lie behind, never outside [0, 1]."""
+    return np.where(weeks <= entry[:, None], 1.0, np.minimum(np.maximum(p, 0.0), 1.0))
 
 
 def logit(p: FloatArray) -> FloatArray:

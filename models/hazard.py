@@ -40,7 +40,7 @@ from models.periods import (
     survival_at,
     watch,
 )
-from models.recent import baseline_shift
+from models.recent import Change, change_from_dict, find_change
 from models.treescores import raw_score, tree_parts
 
 CHUNK = 65536
@@ -135,9 +135,14 @@ class BoostedHazard(Learner):
         copy.offset_, copy.slope_, copy.level_ = copy.offset_ + self.level_, self.slope_, self.level_
         return copy
 
-    def _refresh(self, rows: Rows, since: FloatArray) -> None:
+    def _refresh(self, rows: Rows, age: FloatArray, within: float) -> Change | None:
+        self.change_ = None
         eta = self.log_hazards(rows.matrix, rows.entry, float(self.periods_.edges[-1]))
-        self.offset_ = self.offset_ + baseline_shift(rows, eta, self.periods_, since)
+        return find_change(rows, eta, self.periods_, age, within)
+
+    def _baseline(self, entry: FloatArray) -> FloatArray:
+        """Log hazards of a case of which the trees say nothing, (n, K) or (1, K)."""
+        return self.offset_[None, :] if self.change_ is None else self.offset_ + self.change_.shift(entry)
 
     def _params(self) -> dict[str, Any]:
         return {
@@ -174,7 +179,7 @@ class BoostedHazard(Learner):
             at = slice(a, a + CHUNK)
             ahead = self.periods_.exposure(entry[at], np.full(len(entry[at]), until))
             score = self._by_band(matrix[at], entry[at], ahead, raw_score, 1)[:, self.band_, 0]
-            out[at] = np.clip(self.offset_ + self.slope_ * score, -LARGEST, LARGEST)
+            out[at] = np.clip(self._baseline(entry[at]) + self.slope_ * score, -LARGEST, LARGEST)
         return out
 
     def _survival(self, matrix: FloatArray, weeks: FloatArray, entry: FloatArray) -> FloatArray:
@@ -187,8 +192,8 @@ class BoostedHazard(Learner):
         shap, score = shap[:, :, :-1], shap[:, :, -1]
         # What the trees say from age and band alone is no feature's doing: it is where the path of each case starts.
         shap *= self.slope_
-        start = np.clip(self.offset_ + shap[:, :, p:].sum(axis=2)[:, self.band_], -LARGEST, LARGEST)
-        eta = np.clip(self.offset_ + self.slope_ * score[:, self.band_], -LARGEST, LARGEST)
+        start = np.clip(self._baseline(entry) + shap[:, :, p:].sum(axis=2)[:, self.band_], -LARGEST, LARGEST)
+        eta = np.clip(self._baseline(entry) + self.slope_ * score[:, self.band_], -LARGEST, LARGEST)
         weights = period_weights(eta, start, exposure)
         parts = np.zeros((n, p))
         for band in range(shap.shape[1]):
@@ -203,6 +208,7 @@ class BoostedHazard(Learner):
             "n_trees": self.n_trees_,
             "slope": self.slope_,
             "level": self.level_,
+            "change": None if self.change_ is None else self.change_.to_dict(),
         }
         return state, {"trees.txt": to_text(self.booster_, self.n_trees_)}
 
@@ -213,6 +219,7 @@ class BoostedHazard(Learner):
         self.n_trees_ = int(state["n_trees"])
         self.slope_ = float(state["slope"])
         self.level_ = float(state["level"])
+        self.change_ = change_from_dict(state.get("change"))
         self.booster_ = from_text(files["trees.txt"])
 
 

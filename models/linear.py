@@ -36,7 +36,7 @@ from models.periods import (
     survival_at,
     watch,
 )
-from models.recent import baseline_shift
+from models.recent import Change, change_from_dict, find_change
 from models.spread import spread_by_age
 
 CHUNK = 16384
@@ -129,12 +129,10 @@ class LinearHazard(Learner):
         other._unpack()
         return other
 
-    def _refresh(self, rows: Rows, since: FloatArray) -> None:
+    def _refresh(self, rows: Rows, age: FloatArray, within: float) -> Change | None:
+        self.change_ = None
         eta = self.log_hazards(rows.matrix, rows.entry, np.inf)
-        theta = self.theta_.copy()
-        theta[: self.periods_.count] += baseline_shift(rows, eta, self.periods_, since)
-        self.theta_ = theta
-        self._unpack()
+        return find_change(rows, eta, self.periods_, age, within)
 
     def _unpack(self) -> None:
         """Coefficients by role, from ``theta_``."""
@@ -168,6 +166,8 @@ class LinearHazard(Learner):
             level, factor = (at[0] + (age_terms * at[1:]).sum(axis=1) for at in self.spread_)
             start, steady = start + level[:, None], steady * (1.0 + factor)[:, None]
             changing = changing * (1.0 + factor)[:, None]
+        if self.change_ is not None:
+            start = start + self.change_.shift(entry)
         return steady, changing, start
 
     def _log_hazard(self, steady: FloatArray, changing: FloatArray, start: FloatArray) -> FloatArray:
@@ -202,6 +202,7 @@ class LinearHazard(Learner):
             "choice": asdict(self.choice_),
             "theta": self.theta_.tolist(),
             "spread": None if self.spread_ is None else self.spread_.tolist(),
+            "change": None if self.change_ is None else self.change_.to_dict(),
         }
         return state, {}
 
@@ -212,4 +213,5 @@ class LinearHazard(Learner):
         self.choice_ = choice_from_dict(state["choice"])
         self.theta_ = np.array(state["theta"], dtype=np.float64)
         self.spread_ = None if state.get("spread") is None else np.array(state["spread"], dtype=np.float64)
+        self.change_ = change_from_dict(state.get("change"))
         self._unpack()

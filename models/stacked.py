@@ -20,6 +20,7 @@ from scipy.optimize import minimize
 from models import catalogue
 from models.contract import HORIZONS, FloatArray, IntArray, Learner, Rows, expit, logit
 from models.folds import fold_of_group
+from models.recent import Change
 from risk.errors import ConfigError
 
 NEAREST = 1e-12  # to 0 or 1 that a member's chance is taken to be
@@ -91,13 +92,20 @@ class Stacked(Learner):
         where = np.concatenate(closed_in), np.concatenate(seen_to)
         self.weights_ = self._weigh(np.concatenate(odds, axis=1), *where, weight)
 
-    def _refresh(self, rows: Rows, since: FloatArray) -> None:
-        # A member without a hazard would hold the blend where it was: it leaves, and the others share its weight.
+    def _refresh(self, rows: Rows, age: FloatArray, within: float) -> Change | None:
         kept = [m.refreshes for m in self.members_]
+        if not any(kept):
+            return None
+        for member in self.members_:
+            if member.refreshes:
+                member.change_ = member._refresh(rows, age, within)
+        found = [m.change_ for m in self.members_ if m.change_ is not None]
+        if not found:
+            return None
+        # A member without a hazard would hold the blend where it was: it leaves, and the others share its weight.
         self.members_ = [m for m, k in zip(self.members_, kept, strict=True) if k]
         self.weights_ = self.weights_[kept] / self.weights_[kept].sum()
-        for member in self.members_:
-            member._refresh(rows, since)
+        return max(found, key=lambda change: change.evidence)
 
     def _member(self, name: str) -> Learner:
         known = catalogue.learner_class(name)._get_param_names()

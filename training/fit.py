@@ -116,10 +116,9 @@ def make(name: str, plan: Plan) -> Learner:
 
 
 def refresh(learner: Learner, rows: LandmarkRows, X: pd.DataFrame, weeks: float) -> None:
-    """Set the level of a fitted hazard by the closings of the ``weeks`` before the rows' cut date."""
-    window = np.datetime64(week_before(rows.cut_on, weeks), "D")
-    since = (window - rows.started_on).astype(np.float64) / DAYS_PER_WEEK
-    learner.refresh(X, rows.y, rows.entry, since, groups=rows.snapshot.person)
+    """Let a fitted hazard follow a change of level in the ``weeks`` before the rows' cut date, if there was one."""
+    age = (np.datetime64(rows.cut_on, "D") - rows.started_on).astype(np.float64) / DAYS_PER_WEEK
+    learner.refresh(X, rows.y, rows.entry, age, within=weeks, groups=rows.snapshot.person)
 
 
 def calibrate(learner: Learner, material: Material, plan: Plan) -> Calibrator:

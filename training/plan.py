@@ -63,7 +63,7 @@ class Calibration(_Checked):
 
 
 class Recent(_Checked):
-    """The newest calendar weeks that set the level of the hazard (:mod:`models.recent`); the whole history when None."""
+    """How many weeks back a change of level is looked for (:mod:`models.recent`); it is not looked for when None."""
 
     weeks: int | None = Field(default=None, ge=4, le=520)
 

@@ -38,15 +38,6 @@ def test_a_narrow_prior_means_equal_weights_for_line_and_trees():
     np.testing.assert_allclose(blend.weights_, [0.5, 0.25, 0.25], atol=1e-3)
 
 
-def test_members_without_a_hazard_leave_a_refreshed_blend():
-    X, y, _ = register(400, 2, True)
-    blend = catalogue.make("stacked", n_folds=2).fit(X, y)
-    linear, hazard, _ = blend.weights_
-    blend.refresh(X, y, None, np.zeros(len(X)))
-    assert [m.name for m in blend.members_] == ["linear", "hazard"]
-    np.testing.assert_allclose(blend.weights_, np.array([linear, hazard]) / (linear + hazard))
-
-
 def test_one_closing_is_enough_for_a_blend():
     X = pd.DataFrame({"a": np.arange(40.0)})
     y = outcome(np.arange(40) == 7, np.full(40, 20.0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,12 @@ from risk.errors import ConfigError, TooFewCasesError
 from risk.outcomes import read_outcome_definition
 from risk.register import Register
 from risk.scoring import score
+from risk.synthetic import synthesise
 from training.fit import Material, base_rate, fit, make, prepare, ranges, required
 from training.landmarks import register_at
 from training.plan import Plan, Recent
+
+SLOWER_ON = date(2026, 5, 4)
 
 
 @pytest.fixture(scope="module")
@@ -57,24 +61,29 @@ def test_the_bundle_tells_what_scoring_and_the_next_run_need(
     assert set(meta["features"]) == set(material.names)
 
 
-def test_recent_weeks_move_the_level_and_nothing_else(
-    bundle: Bundle, material: Material, quick_plan: Plan, made: Register
+def test_a_change_looked_for_moves_the_level_and_nothing_else(
+    bundle: Bundle, material: Material, quick_plan: Plan
 ) -> None:
-    plan = quick_plan.model_copy(update={"recent": Recent(weeks=26)})
-    recent = fit("linear", material, plan)
-    before, after = (json.loads(b.learner.to_files()["learner.json"])["state"] for b in (bundle, recent))
-    n_periods = len(before["edges"]) - 1
-    assert before["theta"][n_periods:] == after["theta"][n_periods:]
-    assert before["theta"][:n_periods] != after["theta"][:n_periods]
+    plan = quick_plan.model_copy(update={"recent": Recent(weeks=104)})
+    # Nothing changed in this world.
+    assert fit("linear", material, plan).learner.to_files() == bundle.learner.to_files()
+    slower, _ = synthesise(1500, 8, scenario="drift", pace=0.3, years=4, switch_on=SLOWER_ON)
+    changed = prepare(slower, plan, slower.extract_on)
+    plain, recent = (fit("linear", changed, p) for p in (quick_plan, plan))
+    before, after = (json.loads(b.learner.to_files()["learner.json"])["state"] for b in (plain, recent))
+    assert before.pop("change") is None
+    found = after.pop("change")
+    assert before == after
+    assert abs(found["weeks_ago"] - (slower.extract_on - SLOWER_ON).days / 7) < 5
+    assert not found["only_new"]
     assert recent.calibrator is not None
-    assert bundle.calibrator is not None
-    assert recent.calibrator.to_dict() == bundle.calibrator.to_dict()
-    # Nothing changed in this world of late, so the level hardly moves.
-    p, q = (score(made, made.extract_on, b).frame["p_exceed_52w"] for b in (bundle, recent))
-    assert abs((p - q).mean()) < 0.05
+    assert plain.calibrator is not None
+    assert recent.calibrator.to_dict() == plain.calibrator.to_dict()
+    p, q = (score(slower, slower.extract_on, b).frame["p_exceed_52w"] for b in (plain, recent))
+    assert (q - p).mean() > 0.05
 
 
-def test_rules_take_no_notice_of_recent_weeks(material: Material, quick_plan: Plan) -> None:
+def test_rules_take_no_notice_of_a_change(material: Material, quick_plan: Plan) -> None:
     plan = quick_plan.model_copy(update={"recent": Recent(weeks=26)})
     first, second = (fit("baseline", material, p).learner.to_files() for p in (quick_plan, plan))
     assert first == second
