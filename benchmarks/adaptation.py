@@ -1,14 +1,15 @@
 """Recent, still open cases earn their keep: how soon each way of learning follows a change of law.
 
-    python -m benchmarks.adaptation                  # about ten minutes on one core
+    python -m benchmarks.adaptation --change slump   # about ten minutes on one core
     python -m benchmarks.adaptation --cases 1500 --every 12 --out out/
 
 A synthetic register that changes on a known day is looked at every few months, before the change and after. At each look
 every way learns from what was known then, and is asked about the cases of the weeks that follow; what it expects is set
 against their true chance, which the register was made with. The ways:
 
-- *censored, newest half-year*: the linear hazard learner on all landmark rows, open cases included, the level of its
-  hazard then set by the closings of the newest 26 weeks (``[recent] weeks`` of a plan);
+- *censored, change looked for*: the linear hazard learner on all landmark rows, open cases included, which then looks for a
+  day in the last two years since which cases close otherwise, all of them or those opened since, and follows what it
+  finds (``[recent] weeks = 104`` of a plan);
 - *censored, newest year*: the same learner on the landmark rows of the newest 52 weeks only;
 - *censored, whole history*: the same learner on all rows;
 - *matured, newest half-year* and *newest year* of cohorts: a classifier on the newest 26 or 52 weeks of openings that could
@@ -63,6 +64,14 @@ CHANGES: dict[str, tuple[str, dict[str, Any]]] = {
         "reassessment from week 22 before, none after (as from 2027)",
         {"scenario": "regime", "law": "reassessment"},
     ),
+    "entrants": (
+        "cases opened from that day on close at 0.6 times the pace, and more of them are hard ones; those already open go on as before",
+        {"scenario": "drift", "pace": 0.6, "only_new": True},
+    ),
+    "entrants_law": (
+        "cases opened from that day on have a reassessment from week 22 and no cap at week 52; those already open keep the cap",
+        {"scenario": "regime", "law": "cap", "only_new": True},
+    ),
 }
 
 
@@ -92,7 +101,7 @@ def looks(made: Register, truth: pd.DataFrame, days: list[date], plan: Plan, ask
 
 @dataclass(frozen=True)
 class Way:
-    """A learner, the rows it learns from, how many newest weeks set its level afterwards, and how it is drawn."""
+    """A learner, the rows it learns from, how many weeks back a change is looked for afterwards, and how it is drawn."""
 
     learner: str
     rows: Callable[[LandmarkRows, date], LandmarkRows]
@@ -117,8 +126,10 @@ def newest_cohorts(rows: LandmarkRows, day: date, width: timedelta = YEAR) -> La
     return rows.take((rows.started_on >= oldest) & (rows.started_on < youngest))
 
 
+OURS = "censored, change looked for"
+MATURED = ("matured, newest half-year", "matured, newest year", "matured, as usual")
 WAYS = {
-    "censored, newest half-year": Way("linear", everything, "C0", "-", recent=26),
+    OURS: Way("linear", everything, "C0", "-", recent=104),
     "censored, newest year": Way("linear", newest_year, "C0", "--"),
     "censored, whole history": Way("linear", everything, "C0", ":"),
     "matured, newest half-year": Way("matured_only", partial(newest_cohorts, width=HALF), "C3", "-"),
@@ -203,6 +214,7 @@ def page(mean: pd.DataFrame, cases: int, seeds: int, change: str, seconds: float
         [f"{m:+d}", f"{true[m]:.3f}", *(f"{e:+.3f}" for e in errors)]
         for m, errors in zip(wide.index, wide.to_numpy(), strict=True)
     ]
+    ahead = [[w, *(_ahead(mean, w, limit) for limit in limits)] for w in MATURED]
     parts = [
         "# How soon each way of learning follows a change",
         f"`{command('benchmarks.adaptation')}`",
@@ -210,6 +222,8 @@ def page(mean: pd.DataFrame, cases: int, seeds: int, change: str, seconds: float
         (__doc__ or "").split("The ways:\n\n")[1].strip(),
         "Months after the change until the mean expected share past week 52 stays within so many percentage points of the truth:",
         grid(["way", *(f"{limit * 100:.0f} points" for limit in limits)], rows),
+        f"How many months sooner *{OURS}* is there:",
+        grid(["than", *(f"{limit * 100:.0f} points" for limit in limits)], ahead),
         f"![expected minus true share past week 52](adaptation_{change}.svg)",
         "Expected minus true share past week 52, all landmarks of the eight weeks after each look, by months since the change:",
         grid(["month", "true share", *WAYS], curve_rows),
@@ -219,6 +233,14 @@ def page(mean: pd.DataFrame, cases: int, seeds: int, change: str, seconds: float
 
 def _months(value: float) -> str:
     return f"{value:.0f}" if np.isfinite(value) else "never seen"
+
+
+def _ahead(mean: pd.DataFrame, way: str, within: float) -> str:
+    """Months by which our way is there sooner; at least so many where the other had not arrived by the last look."""
+    ours, other, last = settled(mean, OURS, within), settled(mean, way, within), float(mean["month"].max())
+    if not np.isfinite(ours):
+        return "-" if not np.isfinite(other) else f"at least {last - other:.0f} later"
+    return f"{other - ours:.0f}" if np.isfinite(other) else f"more than {last - ours:.0f}"
 
 
 def draw(mean: pd.DataFrame, path: Path) -> None:

@@ -57,6 +57,14 @@ def test_a_way_has_settled_when_its_error_stays_small() -> None:
     assert adaptation.settled(mean, "a", 0.01) == float("inf")
 
 
+def test_months_ahead_are_counted_to_the_last_look_where_the_other_never_arrives() -> None:
+    errors = {adaptation.OURS: [0.1, 0.01, 0.01, 0.01], "slow": [0.1, 0.1, 0.01, 0.01], "never": [0.1] * 4}
+    mean = pd.concat([pd.DataFrame({"month": [0, 6, 12, 18], "way": w, "error": e}) for w, e in errors.items()])
+    assert adaptation._ahead(mean, "slow", 0.05) == "6"
+    assert adaptation._ahead(mean, "never", 0.05) == "more than 12"
+    assert adaptation._ahead(mean, "slow", 0.001) == "-"
+
+
 @pytest.mark.parametrize("law", ["cap", "reassessment"])
 def test_both_changes_of_law_let_more_cases_pass(law: str) -> None:
     made, truth = synthesise(4000, 1, scenario="regime", years=6, law=law, switch_on=date(2023, 11, 1))
