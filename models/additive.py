@@ -81,6 +81,14 @@ class Additive(Direct):
         parts, base = self.tables_.parts(matrix, entry)
         return parts, base + parts.sum(axis=1)
 
+    def _survival_and_parts(
+        self, matrix: FloatArray, weeks: FloatArray, week: float, entry: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        if week != self.horizon:
+            return super()._survival_and_parts(matrix, weeks, week, entry)
+        parts, trees = self._tree_parts(matrix, entry)
+        return self._curve(self._score(trees, entry), weeks, entry), parts
+
     def _state(self) -> tuple[dict[str, Any], dict[str, str]]:
         return self._curve_state(), {"tables.json": json.dumps(self.tables_.to_dict())}
 

@@ -105,7 +105,9 @@ class Bundle:
     def survival_encoded(self, matrix: FloatArray, weeks: npt.ArrayLike, entry: FloatArray) -> FloatArray:
         """:meth:`survival` of rows already encoded."""
         asked = np.atleast_1d(np.asarray(weeks, dtype=np.float64))
-        p = self.learner.survival_encoded(matrix, asked, entry)
+        return self._calibrated(self.learner.survival_encoded(matrix, asked, entry), asked, entry)
+
+    def _calibrated(self, p: FloatArray, asked: FloatArray, entry: FloatArray) -> FloatArray:
         if self.calibrator is None or not p.size:
             return p
         # A calibrator keeps curves from rising along a row, so it must see the weeks in order.
@@ -137,6 +139,15 @@ class Bundle:
             return parts, base
         slope = np.broadcast_to(self.calibrator.slope(entry), base.shape)
         return parts * slope[:, None], base * slope + self.calibrator.intercept(entry)
+
+    def survival_and_parts(
+        self, matrix: FloatArray, weeks: FloatArray, week: float, entry: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """:meth:`survival_encoded` and the parts of :meth:`contributions_encoded`: the same bits for less work."""
+        p, parts = self.learner.survival_and_parts(matrix, weeks, week, entry)
+        if self.calibrator is not None:
+            parts = parts * np.broadcast_to(self.calibrator.slope(entry), len(parts))[:, None]
+        return self._calibrated(p, weeks, entry), parts
 
     @cached_property
     def version(self) -> str:

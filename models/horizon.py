@@ -203,7 +203,11 @@ class HorizonLearner(Learner):
         return np.where(late, log_odds_open(np.maximum(self.shape_.beyond(week, entry), 1e-12)), before)
 
     def _survival(self, matrix: FloatArray, weeks: FloatArray, entry: FloatArray) -> FloatArray:
-        cumulative = _cumulative(self._score(self._trees(matrix, entry), entry))
+        return self._curve(self._score(self._trees(matrix, entry), entry), weeks, entry)
+
+    def _curve(self, score: FloatArray, weeks: FloatArray, entry: FloatArray) -> FloatArray:
+        """P(open after each of ``weeks``), (n, k), of log-odds ``score`` at the horizon."""
+        cumulative = _cumulative(score)
         late, inner = entry >= self.horizon, weeks != self.horizon
         whole = np.repeat(cumulative[:, None], len(weeks), axis=1)
         if inner.any():

@@ -9,13 +9,14 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from risk import features, schema
 from risk.features.feature import Feature
-from risk.scoring import ScoringModel, chosen_rows, contributions_of, entry_weeks, outcome_of
+from risk.scoring import Parts, ScoringModel, chosen_rows, contributions_of, entry_weeks, outcome_of
 from risk.snapshot import Recorded, Snapshot, snapshot_rows, take_snapshot
 
 # Below a tenth on the log-odds the probability moves by at most 2.5 percentage points: too little to call a reason.
@@ -83,22 +84,53 @@ def explain_rows(
         built = features.build_features(snapshot, model.meta["features"])
     if len(here) < len(snapshot):
         built = built.rows(model.meta["features"], here)
-    names, parts = contributions_of(model, built, float(outcome.horizon_weeks), entry[here])
-    shown, places, facts, n_doubles = tellable(tuple(names))
-    weight = parts[:, places]
-    order = np.argsort(-np.abs(weight), axis=1, kind="stable")[:, : n + n_doubles]
-    heavy = np.take_along_axis(weight, order, axis=1).tolist()
-    values = np.take_along_axis(built.table([feature.name for feature in shown]), order, axis=1).tolist()
-    for i, (row, first) in enumerate(zip(here.tolist(), order.tolist(), strict=True)):
+    parts = Parts(*contributions_of(model, built, float(outcome.horizon_weeks), entry[here]))
+    for row, reasons in zip(here.tolist(), _told(snapshot, here, parts, built, n), strict=True):
+        out[row] = reasons
+    return out
+
+
+def reasons_of_scored(
+    snapshot: Snapshot, status: npt.NDArray[Any], parts: Parts | None, built: features.Built, n: int
+) -> list[list[Reason]]:
+    """:func:`explain_rows` of the cases that have a score, from what :func:`risk.scoring.scores_and_parts` found.
+
+    Parameters
+    ----------
+    status : (n,) as ``scores_and_parts`` says it; whoever is not ``scored`` has no reasons
+    """
+    out: list[list[Reason]] = [[] for _ in range(len(snapshot))]
+    if parts is None or not n:
+        return out
+    scored = np.flatnonzero(status == "scored")
+    if len(scored) < len(snapshot):
+        built = built.rows(parts.names, scored)
+    for row, reasons in zip(scored.tolist(), _told(snapshot, scored, parts, built, n), strict=True):
+        out[row] = reasons
+    return out
+
+
+def _told(
+    snapshot: Snapshot, rows: npt.NDArray[np.intp], parts: Parts, built: features.Built, n: int
+) -> list[list[Reason]]:
+    """The reasons of some rows of a snapshot, whose contributions and features these are."""
+    shown, places, facts, n_doubles = tellable(tuple(parts.names))
+    weight = parts.of_case[:, places]
+    order, whose = np.argsort(-np.abs(weight), axis=1, kind="stable")[:, : n + n_doubles], np.arange(len(rows))[:, None]
+    heavy, values = weight[whose, order].tolist(), built.table(parts.names)[whose, places[order]].tolist()
+    out: list[list[Reason]] = []
+    for row, first, weights, given in zip(rows.tolist(), order.tolist(), heavy, values, strict=True):
         told: list[str] = []
-        for j, w, value in zip(first, heavy[i], values[i], strict=True):
+        reasons: list[Reason] = []
+        for j, w, value in zip(first, weights, given, strict=True):
             if abs(w) < LEAST_CONTRIBUTION or len(told) == n:
                 break
             da, en = shown[j].text_of(value)
             if da not in told:  # two features of one fact say it once
                 told.append(da)
                 known_on = _latest(snapshot, facts[j], row) if facts[j] else None
-                out[row].append(Reason(shown[j].name, "up" if w > 0 else "down", da, en, known_on))
+                reasons.append(Reason(shown[j].name, "up" if w > 0 else "down", da, en, known_on))
+        out.append(reasons)
     return out
 
 
@@ -108,7 +140,9 @@ def _latest(snapshot: Snapshot, facts: Sequence[str], row: int) -> date | None:
 
 
 @cache
-def tellable(names: tuple[str, ...]) -> tuple[list[Feature], list[int], list[tuple[str, ...]], int]:
+def tellable(
+    names: tuple[str, ...],
+) -> tuple[list[Feature], npt.NDArray[np.int64], list[tuple[str, ...]], int]:
     """The features that may be given as reasons, where they stand among ``names``, the facts each speaks of, and how
     many of them can say what another one says too."""
     known, recorded = features.catalogue(), schema.fact_attributes()
@@ -117,4 +151,4 @@ def tellable(names: tuple[str, ...]) -> tuple[list[Feature], list[int], list[tup
     facts = [tuple(s for s in feature.sources if s in recorded) for feature in shown]
     sayings = Counter(da for f in shown for da in {f.missing[0], f.sentence[0], *(da for da, _ in f.texts)})
     n_doubles = sum(times - 1 for times in sayings.values())
-    return shown, places, facts, n_doubles
+    return shown, np.array(places, dtype=np.int64), facts, n_doubles

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -59,6 +59,10 @@ class TakesColumns(Protocol):
         self, columns: Mapping[str, Floats], week: float, entry: Floats
     ) -> tuple[Sequence[str], Floats]: ...
 
+    def both_of(
+        self, columns: Mapping[str, Floats], weeks: Floats, week: float, entry: Floats
+    ) -> tuple[Floats, Sequence[str], Floats]: ...
+
 
 def _by_columns(model: object) -> TakesColumns | None:
     """Told by one name: a check of every member of the protocol costs more than scoring a case."""
@@ -85,9 +89,27 @@ def contributions_of(
     return [str(c) for c in frame.columns], frame.to_numpy(dtype=np.float64)
 
 
+def _both_of(
+    model: ScoringModel, columns: Mapping[str, Floats], weeks: Floats, week: float, entry: Floats
+) -> tuple[Floats, Parts]:
+    """:func:`survival_of` and :func:`contributions_of`, from one evaluation where the model has one."""
+    direct = _by_columns(model)
+    if direct is None:
+        return survival_of(model, columns, weeks, entry), Parts(*contributions_of(model, columns, week, entry))
+    p, names, parts = direct.both_of(columns, weeks, week, entry)
+    return p, Parts(names, parts)
+
+
 def _frame(model: ScoringModel, columns: Mapping[str, Floats]) -> pd.DataFrame:
     """The model's own features as a table; others may be among the columns."""
     return features.feature_frame({name: columns[name] for name in model.meta["features"]})
+
+
+class Parts(NamedTuple):
+    """Names (p) and contributions (m, p) of the scored cases on the log-odds, without the base."""
+
+    names: Sequence[str]
+    of_case: Floats
 
 
 @dataclass(frozen=True)
@@ -158,6 +180,19 @@ def score_columns(snapshot: Snapshot, model: ScoringModel, built: features.Built
     ----------
     built : the model's features of the snapshot (:func:`risk.features.build_features`); others may be among them
     """
+    return _judged(snapshot, model, built, with_parts=False)[0]
+
+
+def scores_and_parts(
+    snapshot: Snapshot, model: ScoringModel, built: features.Built
+) -> tuple[dict[str, npt.NDArray[Any]], Parts | None]:
+    """:func:`score_columns`, and what each feature contributes to the scores of those scored; None when nobody was."""
+    return _judged(snapshot, model, built, with_parts=True)
+
+
+def _judged(
+    snapshot: Snapshot, model: ScoringModel, built: features.Built, *, with_parts: bool
+) -> tuple[dict[str, npt.NDArray[Any]], Parts | None]:
     outcome = outcome_of(model)
     entry = entry_weeks(snapshot, outcome)
     names = model.meta["features"]
@@ -166,16 +201,22 @@ def score_columns(snapshot: Snapshot, model: ScoringModel, built: features.Built
     missing[snapshot.columns[OBJECTION] == 1.0] = OBJECTION
     status = np.where(past, "past_horizon", np.where(missing != "", "abstained", "scored")).astype(object)
     weeks = np.array(outcome.horizons_weeks, dtype=np.float64)
-    scored = np.flatnonzero(status == "scored")
-    if len(scored) == len(snapshot) > 0:
-        p = survival_of(model, built, weeks, entry)
-    else:
-        p = np.full((len(snapshot), len(weeks)), np.nan)
-        if len(scored):
-            p[scored] = survival_of(model, built.rows(names, scored), weeks, entry[scored])
+    scored, parts = np.flatnonzero(status == "scored"), None
+    p = np.full((len(snapshot), len(weeks)), np.nan)
+    if len(scored):
+        everyone = len(scored) == len(snapshot)
+        at_risk, ages = (built, entry) if everyone else (built.rows(names, scored), entry[scored])
+        if with_parts:
+            found, parts = _both_of(model, at_risk, weeks, float(outcome.horizon_weeks), ages)
+        else:
+            found = survival_of(model, at_risk, weeks, ages)
+        if everyone:
+            p = found
+        else:
+            p[scored] = found
     p = np.where(entry[:, None] >= weeks, np.nan, p)
     rate = model.meta["base_rate"]
-    return {
+    columns = {
         "case_id": snapshot.case_id.astype(object),
         "as_of": snapshot.as_of,
         "opened_on": snapshot.opened_on,
@@ -186,6 +227,7 @@ def score_columns(snapshot: Snapshot, model: ScoringModel, built: features.Built
         **{f"p_exceed_{int(w)}w": p[:, j] for j, w in enumerate(weeks)},
         "base_rate": np.where(past, np.nan, np.interp(entry, rate["ages"], rate["p"])),
     }
+    return columns, parts
 
 
 def entry_weeks(snapshot: Snapshot, outcome: OutcomeDefinition) -> Floats:

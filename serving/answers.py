@@ -12,8 +12,8 @@ from typing import Literal, NamedTuple
 from pydantic import BaseModel, Field
 
 from risk import features
-from risk.reasons import explain_rows
-from risk.scoring import NOT_FOR, PURPOSE, score_columns
+from risk.reasons import reasons_of_scored
+from risk.scoring import NOT_FOR, PURPOSE, scores_and_parts
 from serving.bands import Cuts
 from serving.champion import InService
 from serving.messages import Note, Row
@@ -151,13 +151,20 @@ class Answered:
 
     def body(self) -> str:
         """As JSON."""
-        statuses = [outcome.status for outcome in self.outcomes]
-        scored, rejected = statuses.count("scored"), statuses.count("rejected")
-        without = len(statuses) - scored - rejected
-        return (
-            f'{{"request_id":{quoted(self.request_id)},"n_scored":{scored},"n_without_score":{without},'
-            f'"n_rejected":{rejected},"results":[{",".join([outcome.text for outcome in self.outcomes])}]}}'
-        )
+        return body_of(self.request_id, self.statuses, [outcome.text for outcome in self.outcomes])
+
+    @property
+    def statuses(self) -> list[str]:
+        return [outcome.status for outcome in self.outcomes]
+
+
+def body_of(request_id: str, statuses: Sequence[str], texts: Sequence[str]) -> str:
+    """The JSON of :class:`ScoresAnswer`; ``texts`` are the outcomes in the order of the request."""
+    n_scored, n_rejected = statuses.count("scored"), statuses.count("rejected")
+    return (
+        f'{{"request_id":{quoted(request_id)},"n_scored":{n_scored},"n_without_score":{len(statuses) - n_scored - n_rejected},'
+        f'"n_rejected":{n_rejected},"results":[{",".join(texts)}]}}'
+    )
 
 
 def answer(
@@ -172,10 +179,11 @@ def answer(
     cuts = [None] * len(rows) if cuts is None else cuts
     fit = [(row, cut) for row, cut in zip(rows, cuts, strict=True) if not row.flaws]
     told = iter(_scored([row for row, _ in fit], model, n_reasons, [cut for _, cut in fit]))
-    return [_rejected(row, model) if row.flaws else next(told) for row in rows]
+    return [rejected(row, model) if row.flaws else next(told) for row in rows]
 
 
-def _rejected(row: Row, model: InService) -> Outcome:
+def rejected(row: Row, model: InService) -> Outcome:
+    """What is said of a row that does not fit."""
     errors = text_of([flaw.model_dump() for flaw in row.flaws])
     return Outcome(row, None, "rejected", wording_of(model).outcome(row.place, row.case_id, row.as_of, errors=errors))
 
@@ -185,8 +193,8 @@ def _scored(rows: Sequence[Row], model: InService, n_reasons: int, cuts: Sequenc
         return []
     said, snapshot = wording_of(model), taken(rows)
     built = features.build_features(snapshot, said.features)
-    scores = score_columns(snapshot, model, built)
-    reasons = explain_rows(snapshot, model, n_reasons, built) if n_reasons else [[]] * len(rows)
+    scores, parts = scores_and_parts(snapshot, model, built)
+    reasons = reasons_of_scored(snapshot, scores["status"], parts, built, n_reasons)
     unknown, outside = said.unknown_facts(snapshot), said.outside(built)
     horizons = [f"p_exceed_{week}w" for week in model.outcome.horizons_weeks]
     curves = zip(*(scores[name].tolist() for name in horizons), strict=True)

@@ -41,7 +41,7 @@ class InService:
         self._content = bundle.content_version()
         self.outcome = OutcomeDefinition.model_validate(bundle.meta["outcome"])
         self.opened_at = datetime.now(UTC)
-        self._names = [str(c["name"]) for c in bundle.columns]
+        self._names = tuple(str(c["name"]) for c in bundle.columns)
         known = features.catalogue()
         # A model that learned other levels than today's, or in another order, is read through its own table of levels.
         self._has_our_levels = all(
@@ -61,6 +61,12 @@ class InService:
         self, columns: Mapping[str, Floats], week: float, entry: Floats
     ) -> tuple[Sequence[str], Floats]:
         return self._names, self.bundle.contributions_encoded(self._matrix(columns), week, entry)[0]
+
+    def both_of(
+        self, columns: Mapping[str, Floats], weeks: Floats, week: float, entry: Floats
+    ) -> tuple[Floats, Sequence[str], Floats]:
+        p, parts = self.bundle.survival_and_parts(self._matrix(columns), weeks, week, entry)
+        return p, self._names, parts
 
     def _matrix(self, columns: Mapping[str, Floats]) -> Floats:
         """Built features as the bundle encodes them: by name, levels as positions, (n, p)."""

@@ -81,6 +81,10 @@ def test_a_learner_tells_one_case_and_many_the_same_bits(rng, name):
     matrix = learner.columns_.encode(X)[:N]
     curves = learner.survival_encoded(matrix, [8.0, 26.0, 52.0], entry[:N])
     parts, base = learner.contributions_encoded(matrix, 52.0, entry[:N])
+    for ages in (entry[:N], entry[:N] + 52.0 * (np.arange(N) % 5 == 0)):  # all at risk; some past the week asked about
+        together = learner.survival_and_parts(matrix, np.array([8.0, 26.0, 52.0]), 52.0, ages)
+        np.testing.assert_array_equal(together[0], learner.survival_encoded(matrix, [8.0, 26.0, 52.0], ages))
+        np.testing.assert_array_equal(together[1], learner.contributions_encoded(matrix, 52.0, ages)[0])
     for i in range(N):
         row, weeks_open = matrix[i : i + 1], entry[i : i + 1]
         np.testing.assert_array_equal(learner.survival_encoded(row, [8.0, 26.0, 52.0], weeks_open)[0], curves[i])
