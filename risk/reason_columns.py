@@ -1,4 +1,4 @@
-"""The reasons of many cases at once, in columns: the same ones, in the same order, as :func:`risk.reasons.explain_rows`."""
+"""The reasons of many cases at once, in columns: the same ones, in the same order, as :func:`risk.reasons.reasons_of_scored`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from risk import features
 from risk.reasons import LEAST_CONTRIBUTION, tellable
-from risk.scoring import ScoringModel, contributions_of, entry_weeks, outcome_of
+from risk.scoring import Parts
 from risk.snapshot import Snapshot
 from risk.weeks import Dates, Floats
 
@@ -44,30 +44,30 @@ class ReasonColumns:
 
 
 def reason_columns(
-    snapshot: Snapshot, model: ScoringModel, n: int, built: features.Built, rows: npt.NDArray[Any]
+    snapshot: Snapshot, status: npt.NDArray[Any], parts: Parts | None, built: features.Built, n: int
 ) -> ReasonColumns:
-    """The ``n`` weightiest reasons of some rows of a snapshot.
+    """The ``n`` weightiest reasons of the cases that have a score, (m,) of them.
 
     Parameters
     ----------
+    status, parts : as :func:`risk.scoring.scores_and_parts` says them
     built : the model's features of the snapshot
-    rows : (m,) rows before the horizon
     """
+    rows = np.flatnonzero(status == "scored")
     made = ReasonColumns(
         np.full((len(rows), n), -1, dtype=np.int64),
         np.zeros((len(rows), n), dtype=np.bool_),
         np.full((len(rows), n), np.datetime64("NaT", "D")),
         [],
     )
-    if not len(rows) or not n:
+    if parts is None or not n:
         return made
-    outcome = outcome_of(model)
+    names = tuple(parts.names)
     if len(rows) < len(snapshot):
-        built = built.rows(model.meta["features"], rows)
-    names, parts = contributions_of(model, built, float(outcome.horizon_weeks), entry_weeks(snapshot, outcome)[rows])
-    shown, places, facts, _ = tellable(tuple(names))
-    weight, values = parts[:, places], built.table([feature.name for feature in shown])
-    said, days = _Said(tuple(names)), _days(snapshot, facts, rows)
+        built = built.rows(names, rows)
+    _, places, facts, _ = tellable(names)
+    weight, values = parts.of_case[:, places], built.table(names)[:, places]
+    said, days = _Said(names), _days(snapshot, facts, rows)
     size = np.abs(weight)
     texts = np.full((len(rows), n), -1, dtype=np.int64)
     n_told = np.zeros(len(rows), dtype=np.int64)

@@ -1,4 +1,4 @@
-"""From an Arrow stream to the rows of a request: columns by name, many rows at once, the same rules as JSON.
+"""From an Arrow stream to the cases of a request: columns by name, many rows at once, the same rules as JSON.
 
 A stream holds ``case_id``, ``opened_on``, ``registered_on``, any of the accepted attributes, and ``facts``: a list of
 ``known_on, name, value`` per case, the value as text. ``as_of`` stands in the metadata of the schema. What is plain is read
@@ -11,7 +11,7 @@ Nothing of the stream is trusted: its schema is held against a list of types, it
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -21,25 +21,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import ValidationError
 
+from risk import schema
 from risk.arrow import as_dictionary, days_of, is_text, values_of
 from risk.errors import CaseDataError
-from risk.intake.pseudonym import looks_like_cpr
 from risk.schema import Attribute
-from risk.weeks import Dates, Floats
+from risk.snapshot import Told
+from risk.weeks import Floats
 from serving.arrow_frames import claimed_bytes
-from serving.messages import (
-    CASE_ID_PATTERN,
-    FIRST_DAY,
-    LAST_DAY,
-    LONGEST_CASE_ID,
-    Envelope,
-    Row,
-    accepted_attributes,
-    accepted_facts,
-    flaws_of,
-)
+from serving.columns import Columns, columns_of
+from serving.messages import Envelope, Row, accepted_attributes, accepted_facts, flaws_of
+from serving.plain import Bools, odd_days, odd_facts, odd_ids, with_repeated
 from serving.problems import Flaw, Refused
-from serving.rows import read_row, refuse_repeated
+from serving.rows import read_row
 
 MEDIA_TYPE = "application/vnd.apache.arrow.stream"
 KEYS = ("case_id", "opened_on", "registered_on")
@@ -47,20 +40,10 @@ FACT_FIELDS = ("known_on", "name", "value")
 # Unpacked, a stream may take so many times what a request may have.
 MOST_TIMES = 8
 _NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
-Bools = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class PlainCase:
-    """What the rows need of a case beside its values; the message of a JSON case has these too."""
-
-    case_id: str
-    opened_on: date
-    registered_on: date
-
-
-def read_stream(body: bytes, most_cases: int, most_facts: int, most_bytes: int) -> tuple[date, list[Row]]:
-    """The as-of date and the rows of a stream; a row that does not fit has flaws and harms no other.
+def read_stream(body: bytes, most_cases: int, most_facts: int, most_bytes: int) -> Columns:
+    """The cases of a stream; one that does not fit has flaws and harms no other.
 
     Raises
     ------
@@ -73,15 +56,13 @@ def read_stream(body: bytes, most_cases: int, most_facts: int, most_bytes: int) 
         with pa.ipc.open_stream(pa.py_buffer(body)) as stream:
             as_of = _checked_schema(stream.schema)
             batches = _batches(stream, most_cases, most_facts)
+        # Buffers of several batches become one: a stream may come in small parts, and most of the work is once per part.
+        whole = batches[0] if len(batches) == 1 else pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
     except Refused:
         raise
     except (pa.ArrowException, ValueError, LookupError, TypeError, OSError, MemoryError):
         raise Refused("not-arrow") from None
-    rows: list[Row] = []
-    for batch in batches:
-        rows += _Reading(batch, as_of, len(rows), most_facts).rows()
-    refuse_repeated(rows)
-    return as_of, rows
+    return _Reading(whole, as_of, most_facts).columns()
 
 
 def _batches(stream: Any, most_cases: int, most_facts: int) -> list[pa.RecordBatch]:
@@ -150,47 +131,31 @@ def _unfit(field: pa.Field) -> str | None:
 
 
 class _Reading:
-    """One batch of a stream."""
+    """The cases of a stream."""
 
-    def __init__(self, batch: pa.RecordBatch, as_of: date, first: int, most_facts: int) -> None:
-        self.batch, self.as_of, self.first, self.most_facts = batch, as_of, first, most_facts
+    def __init__(self, batch: pa.RecordBatch, as_of: date, most_facts: int) -> None:
+        self.batch, self.as_of, self.most_facts = batch, as_of, most_facts
         self.odd: Bools = np.zeros(batch.num_rows, dtype=np.bool_)
         self.names = [n for n in batch.schema.names if n in accepted_attributes()]
         self.days = {name: days_of(batch.column(name), name) for name in KEYS[1:]}
 
-    def rows(self) -> list[Row]:
-        n = self.batch.num_rows
-        ids, (opened_on, registered_on) = self._ids(), self.days.values()
-        first, last = np.datetime64(FIRST_DAY, "D"), np.datetime64(LAST_DAY, "D")
-        for days in (opened_on, registered_on):
-            self.odd |= ~((days >= first) & (days <= last))
-        self.odd |= registered_on < opened_on
-        self.odd |= registered_on >= np.datetime64(self.as_of, "D")
-        values = np.array([self._values(name) for name in self.names]).reshape(len(self.names), n).T
-        facts = self._facts(registered_on)
-        dates = [days.astype(object) for days in (opened_on, registered_on)]
-        rows = []
-        for i, (odd, given) in enumerate(zip(self.odd.tolist(), values.tolist(), strict=True)):
-            if odd:
-                rows.append(read_row(self.first + i, self._as_json(i), self.as_of, self.most_facts))
-                continue
-            columns = {
-                name: value for name, value in zip(self.names, given, strict=True) if value == value
-            }  # nan differs
-            case = PlainCase(ids[i], dates[0][i], dates[1][i])
-            rows.append(Row(self.first + i, self.as_of, ids[i], case, columns=columns, facts=facts[i]))
-        return rows
+    def columns(self) -> Columns:
+        ids: list[str] = self.batch.column("case_id").to_pylist()
+        opened_on, registered_on = self.days.values()
+        self.odd |= odd_ids(ids) | odd_days(opened_on, registered_on, self.as_of)
+        attributes = np.full((len(accepted_attributes()), len(ids)), np.nan)
+        for i, name in enumerate(accepted_attributes()):
+            if name in self.names:
+                attributes[i] = self._values(name)
+        told = self._facts()
+        self.odd |= odd_facts(told, registered_on, self.as_of)
+        rows = {i: self._row(i) for i in np.flatnonzero(self.odd).tolist()}
+        # Days of a stream may be read-only, and those of odd cases are put among them.
+        days = opened_on.copy(), registered_on.copy()
+        return columns_of(self.as_of, ids, *days, attributes, told, with_repeated(ids, rows, self._row))
 
-    def _ids(self) -> list[str]:
-        column = self.batch.column("case_id")
-        if pa.types.is_dictionary(column.type):
-            column = column.dictionary_decode()
-        fits = pc.match_substring_regex(column, CASE_ID_PATTERN)
-        fits = pc.and_(fits, pc.less_equal(pc.utf8_length(column), LONGEST_CASE_ID))
-        self.odd |= ~fits.fill_null(False).to_numpy(zero_copy_only=False)
-        ids: list[str] = column.to_pylist()
-        self.odd |= np.array([i is not None and looks_like_cpr(i) for i in ids], dtype=np.bool_)
-        return ids
+    def _row(self, i: int) -> Row:
+        return read_row(i, self._as_json(i), self.as_of, self.most_facts)
 
     def _values(self, name: str) -> Floats:
         column = self.batch.column(name)
@@ -200,32 +165,22 @@ class _Reading:
         self.odd |= bad
         return values
 
-    def _facts(self, registered_on: Dates) -> list[list[tuple[str, date, float]]]:
-        """The facts of each case, when all of them are plain."""
-        told: list[list[tuple[str, date, float]]] = [[] for _ in range(self.batch.num_rows)]
+    def _facts(self) -> Told:
+        """All facts; one that is not plain has no value, and too many of one case are odd."""
         if "facts" not in self.batch.schema.names:
-            return told
+            nothing = np.zeros(0, dtype=np.int64)
+            return Told(nothing, nothing, nothing.view("datetime64[D]"), np.zeros(0))
         column = self.batch.column("facts")
         sizes = pc.list_value_length(column).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
         self.odd |= sizes > self.most_facts
-        whose = np.repeat(np.arange(len(sizes)), sizes)
         flat = column.flatten()
-        known_on = days_of(pc.struct_field(flat, "known_on"), "known_on")
         (codes, names), (words, texts) = (as_dictionary(pc.struct_field(flat, part)) for part in FACT_FIELDS[1:])
-        table = np.array(
-            [[_fact_value(name, text) for text in texts] + [np.nan] for name in names] + [[np.nan] * (len(texts) + 1)]
+        return Told(
+            np.repeat(np.arange(len(sizes)), sizes),
+            _places(names)[codes],
+            days_of(pc.struct_field(flat, "known_on"), "known_on"),
+            _fact_values(names, texts, codes, words),
         )
-        values = table[codes, words]
-        bad = np.isnan(values)
-        # A day nobody could have recorded, one that is not used, and one before registration: all are worth saying.
-        bad |= ~((known_on >= np.datetime64(FIRST_DAY, "D")) & (known_on < np.datetime64(self.as_of, "D")))
-        bad |= known_on < registered_on[whose]
-        self.odd[whose[bad]] = True
-        for i, code, day, value in zip(
-            whose.tolist(), codes.tolist(), known_on.astype(object), values.tolist(), strict=True
-        ):
-            told[i].append((str(names[code]), day, value))
-        return told
 
     def _as_json(self, i: int) -> dict[str, Any]:
         """One case as its JSON would be read."""
@@ -261,6 +216,23 @@ def _fact_as_json(day: np.datetime64, name: str | None, text: str | None) -> dic
         elif declared.kind == "number" and _NUMBER.fullmatch(value):
             typed = float(value)
     return {"known_on": _iso(day), "name": name, "value": typed}
+
+
+def _places(names: Sequence[str | None]) -> npt.NDArray[np.int64]:
+    """Where each name stands among the facts of a snapshot; the last is for none."""
+    known = {name: i for i, name in enumerate(schema.fact_attributes())}
+    return np.array([*(known.get(name or "", 0) for name in names), 0], dtype=np.int64)
+
+
+def _fact_values(
+    names: Sequence[str | None], texts: Sequence[str | None], codes: npt.NDArray[np.int64], words: npt.NDArray[np.int64]
+) -> Floats:
+    """Values of facts as a snapshot holds them, nan when there is anything to say of one; each pair of name and text is read once."""
+    # -1 stands for none, of either.
+    pairs, place = np.unique((codes + 1) * (len(texts) + 1) + words + 1, return_inverse=True)
+    names, texts = [None, *names], [None, *texts]
+    found = [_fact_value(names[i], texts[j]) for i, j in zip(*np.divmod(pairs, len(texts)), strict=True)]
+    return np.array(found, dtype=np.float64)[place]
 
 
 def _fact_value(name: str | None, text: str | None) -> float:

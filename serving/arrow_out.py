@@ -1,27 +1,52 @@
-"""From outcomes to an Arrow stream: the same outcomes as in JSON, a row each, in columns that follow from their message."""
+"""From an answer to an Arrow stream: the same outcomes as in JSON, a row each, in columns that follow from their message.
+
+What is told stands in columns already (:mod:`serving.answers_many`); texts that many rows share are read once and spread.
+"""
 
 from __future__ import annotations
 
-import io
 import json
 import types
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.json as pajson
 from pydantic import BaseModel
 
+from risk.scoring import NOT_FOR, PURPOSE
+from risk.weeks import Floats
 from serving.answers import CaseAnswer
+from serving.answers_many import (
+    ABSTAINED,
+    AGE,
+    BAND,
+    CURVE,
+    HIGH,
+    LOW,
+    PLACE,
+    RATE,
+    REASONS,
+    SCORED,
+    SHAPE,
+    STATUS,
+    UNKNOWN,
+    WARNINGS,
+    WORDS,
+    AnsweredMany,
+    P,
+)
+from serving.store.blocks import Ints, score_id_of
+from serving.wording import LEVEL
 
 _PLAIN = {str: pa.string(), int: pa.int64(), float: pa.float64(), date: pa.date32()}
-_IN_JSON = _PLAIN | {date: pa.string()}
+Read = Callable[[str], Any]
 
 
-def type_of(annotation: Any, plain: dict[Any, pa.DataType] = _PLAIN) -> pa.DataType:
-    """The Arrow type of a field of a message; in JSON a date is a text.
+def type_of(annotation: Any) -> pa.DataType:
+    """The Arrow type of a field of a message.
 
     >>> type_of(list[int | None])
     ListType(list<item: int64>)
@@ -29,48 +54,120 @@ def type_of(annotation: Any, plain: dict[Any, pa.DataType] = _PLAIN) -> pa.DataT
     origin, inside = get_origin(annotation), get_args(annotation)
     if origin in (Union, types.UnionType):
         [kind] = [a for a in inside if a is not type(None)]
-        return type_of(kind, plain)
+        return type_of(kind)
     if origin is Annotated:
-        return type_of(inside[0], plain)
+        return type_of(inside[0])
     if origin is Literal:
         return pa.string()
     if origin is list:
-        return pa.list_(type_of(inside[0], plain))
+        return pa.list_(type_of(inside[0]))
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return pa.struct([(name, type_of(field.annotation, plain)) for name, field in annotation.model_fields.items()])
-    return plain[annotation]
+        return pa.struct([(name, type_of(field.annotation)) for name, field in annotation.model_fields.items()])
+    return _PLAIN[annotation]
 
 
 @cache
-def outcome_schema(is_json: bool = False) -> pa.Schema:
+def outcome_schema() -> pa.Schema:
     """Columns of the answer: those of :class:`serving.answers.CaseAnswer`."""
-    plain = _IN_JSON if is_json else _PLAIN
-    return pa.schema([(name, type_of(field.annotation, plain)) for name, field in CaseAnswer.model_fields.items()])
+    return pa.schema([(name, type_of(field.annotation)) for name, field in CaseAnswer.model_fields.items()])
 
 
-def stream_of(texts: Sequence[str], request_id: str) -> bytes:
-    """Outcomes as one stream, the id of the request in its metadata.
-
-    Parameters
-    ----------
-    texts : the outcomes, each the JSON of a :class:`serving.answers.CaseAnswer` on one line: the very text that is recorded
-        and would be answered in JSON, so the stream can say nothing else
-    """
-    schema = outcome_schema()
-    block = "\n".join(texts).encode()
-    # One block, so that no outcome is cut in two, read by this thread alone.
-    read = pajson.ReadOptions(use_threads=False, block_size=len(block) + 2)
-    parsed = pajson.ParseOptions(explicit_schema=outcome_schema(is_json=True), unexpected_field_behavior="error")
-    table = pajson.read_json(io.BytesIO(block), read, parsed).combine_chunks()
+def stream_of(answer: AnsweredMany) -> bytes:
+    """Outcomes as one stream, in the order of the request, its id in the metadata."""
+    schema, parts = outcome_schema(), []
+    if len(answer.block):
+        parts.append(pa.Table.from_arrays(_columns(answer), schema=schema))
+    if answer.others:
+        parts.append(pa.Table.from_pylist([_typed(json.loads(text)) for _, text in answer.others], schema))
+    told = pa.concat_tables(parts)
+    if len(parts) > 1:
+        told = told.take(np.argsort(told.column("row").to_numpy(), kind="stable"))
+    told = told.combine_chunks().replace_schema_metadata({"request_id": answer.request_id})
     sink = pa.BufferOutputStream()
-    told = table.select(schema.names).cast(schema).replace_schema_metadata({"request_id": request_id})
     with pa.ipc.new_stream(sink, told.schema) as writer:
         writer.write_table(told)
     made: bytes = sink.getvalue().to_pybytes()
     return made
 
 
-def stream_of_body(body: str) -> bytes:
-    """An answer in JSON (:class:`serving.answers.ScoresAnswer`) as the stream it was answered with."""
-    told = json.loads(body)
-    return stream_of([json.dumps(outcome, ensure_ascii=False) for outcome in told["results"]], told["request_id"])
+def _columns(answer: AnsweredMany) -> list[pa.Array]:
+    """The cases that fit, a column for each field."""
+    block, n = answer.block, len(answer.block)
+    numbers, is_scored = block.numbers, block.numbers[:, SHAPE] == SCORED
+    made: dict[str, pa.Array] = {
+        "row": pa.array(numbers[:, PLACE].astype(np.int64)),
+        "case_id": pa.array(block.case_ids, pa.string()),
+        "score_id": pa.array([score_id_of(answer.block_id, row) for row in block.rows.tolist()], pa.string()),
+        "interval": _interval(numbers, answer.covers),
+        "curve": _curve(numbers[is_scored, CURVE:], answer.model.outcome.horizons_weeks, is_scored),
+        "reasons": _reasons(answer),
+        "as_of": pa.repeat(pa.scalar(answer.as_of), n),
+        "model_version": pa.repeat(answer.model.version, n),
+        "purpose": pa.repeat(PURPOSE, n),
+        "not_for": pa.repeat(pa.scalar(list(NOT_FOR), pa.list_(pa.string())), n),
+        "errors": pa.repeat(pa.scalar([], outcome_schema().field("errors").type), n),
+    }
+    for name, at in (("p_exceed_52w", P), ("base_rate", RATE), ("age_weeks", AGE)):
+        made[name] = pa.array(numbers[:, at], from_pandas=True)  # nan is null
+    shared: tuple[tuple[str, int, Read], ...] = (
+        ("status", STATUS, str), ("band", BAND, _or_null), ("words", WORDS, _or_null), ("abstained", ABSTAINED, _or_null),
+        ("unknown_facts", UNKNOWN, _or_list), ("warnings", WARNINGS, lambda text: json.loads(f"[{text}]")),
+    )  # fmt: skip
+    for name, at, read in shared:
+        made[name] = _spread(block.pieces, block.codes[:, at], outcome_schema().field(name).type, read)
+    return [made[name] for name in outcome_schema().names]
+
+
+def _or_null(text: str) -> Any:
+    return json.loads(text) if text else None
+
+
+def _or_list(text: str) -> Any:
+    return json.loads(text) if text else []
+
+
+def _spread(pieces: list[str], codes: Ints, kind: pa.DataType, read: Read) -> pa.Array:
+    """Texts that many rows share as values, each read once."""
+    used, place = np.unique(codes, return_inverse=True)
+    return pa.array([read(pieces[i]) for i in used.tolist()], kind).take(pa.array(place))
+
+
+def _interval(numbers: Floats, covers: str | None) -> pa.Array:
+    kind, n = outcome_schema().field("interval").type, len(numbers)
+    none = np.isnan(numbers[:, LOW])
+    parts = [numbers[:, LOW], numbers[:, HIGH], pa.repeat(LEVEL, n), pa.repeat(pa.scalar(covers, pa.string()), n)]
+    return pa.StructArray.from_arrays([pa.array(part) for part in parts], fields=list(kind), mask=pa.array(none))
+
+
+def _curve(chances: Floats, weeks: Sequence[int], is_scored: Any) -> pa.Array:
+    kind = outcome_schema().field("curve").type
+    ends = np.concatenate([[0], np.cumsum(is_scored * len(weeks))]).astype(np.int32)
+    points = [pa.array(np.tile(weeks, len(chances)), pa.int64()), pa.array(chances.ravel(), from_pandas=True)]
+    return pa.ListArray.from_arrays(
+        pa.array(ends), pa.StructArray.from_arrays(points, fields=list(kind.value_type)), type=kind
+    )
+
+
+def _reasons(answer: AnsweredMany) -> pa.Array:
+    """Reasons for and against; a place that holds no text holds no reason."""
+    kind, codes = outcome_schema().field("reasons").type, answer.block.codes[:, REASONS:]
+    pieces, n = answer.block.pieces, codes.shape[1] // 2
+    sides = []
+    for field, side in zip(kind, (codes[:, :n], codes[:, n:]), strict=True):
+        is_told = np.array([text != "" for text in pieces], dtype=np.bool_)[side]
+        ends = np.concatenate([[0], np.cumsum(is_told.sum(axis=1))]).astype(np.int32)
+        told = _spread(pieces, side[is_told], field.type.value_type, _reason)
+        sides.append(pa.ListArray.from_arrays(pa.array(ends), told, type=field.type))
+    return pa.StructArray.from_arrays(sides, fields=list(kind))
+
+
+def _reason(text: str) -> dict[str, Any]:
+    return _with_day(json.loads(text.removeprefix(",")), "known_on")
+
+
+def _typed(outcome: dict[str, Any]) -> dict[str, Any]:
+    return _with_day(outcome, "as_of")
+
+
+def _with_day(given: dict[str, Any], name: str) -> dict[str, Any]:
+    return given | {name: None if given[name] is None else date.fromisoformat(given[name])}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import re
 import threading
@@ -19,11 +20,14 @@ from pydantic import ValidationError
 from risk.errors import StoreError
 from serving.access import Caller
 from serving.answers import Answered, Outcome, answer
+from serving.answers_many import answer_many
 from serving.arrow_in import MEDIA_TYPE as ARROW
 from serving.arrow_in import read_stream
-from serving.arrow_out import stream_of, stream_of_body
+from serving.arrow_out import stream_of
 from serving.bands import Bands
 from serving.champion import Champion, InService
+from serving.columns import Columns
+from serving.columns_json import read_columns
 from serving.counting import Counts
 from serving.messages import Envelope, Row, could_name_a_person, flaws_of
 from serving.problems import Flaw, Refused
@@ -32,12 +36,14 @@ from serving.recording import record
 from serving.rows import read_rows
 from serving.settings import Settings
 from serving.start import Behind
-from serving.store.ledger import Repeatable, Submission, Written, find
+from serving.store.ledger import Entry, Repeatable, Submission, Written, find
 from serving.store.writer import Writer
 from serving.together import Asked, Made, Together
 
 # Two days: somewhere it is tomorrow already, and a case registered today is asked about with tomorrow's date.
 DAYS_AHEAD = 2
+# Requests up to here are scored with those of whoever asks at the same time, case by case, and each case has a row of the
+# ledger. Larger ones, some four cases and more, and all Arrow streams are scored in columns and recorded in one row.
 SMALL_BYTES = 4_096
 _REPEAT_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 _SCORE_ID = re.compile(r"[0-9a-f]{32}")
@@ -129,10 +135,7 @@ class Desk:
     async def score_stream(self, request: Request, limits: Limits) -> bytes:
         """The same for an Arrow stream (:mod:`serving.arrow_in`), answered with one (:mod:`serving.arrow_out`)."""
         made, written = await self._answered(request, replace(limits, media=ARROW))
-        if written.earlier is not None:
-            return await asyncio.to_thread(stream_of_body, written.earlier)
-        texts = [outcome.text for outcome in made.answer.outcomes]
-        return await asyncio.to_thread(stream_of, texts, made.answer.request_id)
+        return made.stream if written.earlier is None else base64.b64decode(written.earlier)
 
     async def _answered(self, request: Request, limits: Limits) -> tuple[Made, Written]:
         """What was made of a request, and what became of it in the ledger.
@@ -154,7 +157,7 @@ class Desk:
             state = request.scope["state"]
             caller, called = state["caller"], state["request_id"]
             repeats = None if repeat_key is None else (repeat_key, _digest(request.scope["path"], body))
-            if len(body) > SMALL_BYTES:
+            if len(body) > SMALL_BYTES or limits.media == ARROW:
                 work = (body, model, caller, called, repeats, limits)
                 made = await asyncio.get_running_loop().run_in_executor(self._threads, self._make, *work)
                 written = await self._together.recorded(made)
@@ -163,30 +166,49 @@ class Desk:
                 made, written = await self._together.turn(
                     Asked(self._read(body, limits), model, caller, called, repeats)
                 )
-            state["n_cases"] = len(made.answer.outcomes)
+            statuses = made.answer.statuses
+            state["n_cases"] = len(statuses)
             if written.is_clash:
                 raise Refused("key-reused")
             if written.earlier is None:
-                self._counts.scored([outcome.status for outcome in made.answer.outcomes])
+                self._counts.scored(statuses)
             return made, written
         finally:
             self._here -= 1
 
     def _read(self, body: bytes, limits: Limits) -> list[Row]:
+        asked = self._opened(body, limits)
+        rows = read_rows(asked.cases, asked.as_of, self.settings.max_facts)
+        if limits.needs_one and all(row.flaws for row in rows):
+            raise Refused("no-case-fits", [flaw for row in rows for flaw in row.flaws])
+        return rows
+
+    def _read_many(self, body: bytes, limits: Limits) -> Columns:
         if limits.media == ARROW:
             settings = self.settings
-            as_of, rows = read_stream(body, limits.max_cases, settings.max_facts, settings.max_body_bytes)
-            self._check_day(as_of)
-            return rows
+            cases = read_stream(body, limits.max_cases, settings.max_facts, settings.max_body_bytes)
+            self._check_day(cases.as_of)
+            return cases
+        asked = self._opened(body, limits)
+        cases = read_columns(asked.cases, asked.as_of, self.settings.max_facts)
+        if limits.needs_one and not len(cases):
+            raise Refused("no-case-fits", [flaw for row in cases.rejected for flaw in row.flaws])
+        return cases
+
+    def _opened(self, body: bytes, limits: Limits) -> Envelope:
+        """The outer part of a request in JSON.
+
+        Raises
+        ------
+        Refused
+            When it is none, looks from a day to come, or holds too many cases.
+        """
         asked = _envelope(parse_json(body))
         self._check_day(asked.as_of)
         if len(asked.cases) > limits.max_cases:
             flaw = Flaw(pointer="/cases", code="too-many", detail=f"at most {limits.max_cases} cases in a request")
             raise Refused("too-large", [flaw])
-        rows = read_rows(asked.cases, asked.as_of, self.settings.max_facts)
-        if limits.needs_one and all(row.flaws for row in rows):
-            raise Refused("no-case-fits", [flaw for row in rows for flaw in row.flaws])
-        return rows
+        return asked
 
     def _check_day(self, as_of: date) -> None:
         if as_of > self.today() + timedelta(days=DAYS_AHEAD):
@@ -202,8 +224,15 @@ class Desk:
         repeats: tuple[str, str] | None,
         limits: Limits,
     ) -> Made:
-        [made] = self._score([Asked(self._read(body, limits), model, caller, called, repeats)])
-        return made
+        """A large request: read, scored and put into words in columns."""
+        cuts = self.bands.of(caller.office)
+        told = answer_many(self._read_many(body, limits), model, self.settings.n_reasons, cuts, called)
+        if limits.media == ARROW:
+            stream = stream_of(told)
+            kept = "" if repeats is None else base64.b64encode(stream).decode()
+            return Made(told, _submission(told.entries(caller), caller, repeats, kept), stream=stream)
+        text = told.body()
+        return Made(told, _submission(told.entries(caller), caller, repeats, text), text)
 
     def _score(self, group: Sequence[Asked]) -> list[Made]:
         """Score requests together; they have one model."""
@@ -231,8 +260,11 @@ class Desk:
 def _made(asked: Asked, outcomes: list[Outcome]) -> Made:
     told = Answered(asked.request_id, asked.model.version, outcomes)
     entries, body = record(outcomes, asked.model.version, asked.caller, asked.request_id), told.body()
-    repeatable = None if asked.repeats is None else Repeatable(asked.caller.name, *asked.repeats, body)
-    return Made(told, Submission(entries, repeatable), body)
+    return Made(told, _submission(entries, asked.caller, asked.repeats, body), body)
+
+
+def _submission(entries: list[Entry], caller: Caller, repeats: tuple[str, str] | None, answered: str) -> Submission:
+    return Submission(entries, None if repeats is None else Repeatable(caller.name, *repeats, answered))
 
 
 def _digest(path: str, body: bytes) -> str:

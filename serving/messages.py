@@ -39,7 +39,7 @@ LONGEST_TEXT = LONGEST_CASE_ID = 64
 _CPR = "shaped like a CPR number"
 FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2199, 12, 31)
 # Those days as they are written; that a month has so many days is seen when the day is read.
-_DAY_PATTERN = r"^(19[7-9]|2[01][0-9])[0-9]-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
+DAY_PATTERN = r"^(19[7-9]|2[01][0-9])[0-9]-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
 # A pseudonym of hexadecimal digits, or a UUID, can hold ten digits in a row by chance; anything else that does is refused.
 _KEYED_HASH = re.compile(r"[0-9a-f]{32,64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -60,7 +60,7 @@ Day = Annotated[
     date,
     GetPydanticSchema(
         lambda _, __: core_schema.chain_schema(
-            [core_schema.str_schema(strict=True, pattern=_DAY_PATTERN), core_schema.date_schema()]
+            [core_schema.str_schema(strict=True, pattern=DAY_PATTERN), core_schema.date_schema()]
         )
     ),
     WithJsonSchema({"type": "string", "format": "date"}),

@@ -13,6 +13,7 @@ from typing import Any
 from risk.errors import StoreError
 from serving.access import Caller
 from serving.answers import Answered
+from serving.answers_many import AnsweredMany
 from serving.champion import InService
 from serving.messages import Row
 from serving.store.ledger import Submission, Written
@@ -35,11 +36,12 @@ class Asked:
 
 @dataclass(frozen=True)
 class Made:
-    """A request scored and not yet recorded."""
+    """A request scored and not yet recorded; its answer in JSON, or as an Arrow stream."""
 
-    answer: Answered
+    answer: Answered | AnsweredMany
     submission: Submission
-    body: str
+    body: str = ""
+    stream: bytes = b""
 
 
 class Together:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from serving import answers, desk
+from serving import answers_many, desk
 from serving.description import EXAMPLE
 from serving.problems import KINDS
 
@@ -173,14 +173,14 @@ def test_more_requests_than_can_wait_are_told_to_come_back(
     client = serve(refresh_seconds=0, threads=1, queue=1)
     case = EXAMPLE["cases"][0]  # enough cases to be scored in a thread
     large = EXAMPLE | {"cases": [case | {"case_id": f"SYN{i:06d}"} for i in range(12)]}
-    gate, entered, real = threading.Event(), threading.Semaphore(0), answers.answer
+    gate, entered, real = threading.Event(), threading.Semaphore(0), answers_many.answer_many
 
     def waits(*args: Any) -> Any:
         entered.release()
         gate.wait(20)
         return real(*args)
 
-    monkeypatch.setattr(desk, "answer", waits)
+    monkeypatch.setattr(desk, "answer_many", waits)
     with ThreadPoolExecutor(6) as callers:
         calls = [callers.submit(client.post, "/v1/scores", json=large) for _ in range(6)]
         assert entered.acquire(timeout=20)

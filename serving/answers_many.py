@@ -1,0 +1,230 @@
+"""The answer to many cases at once: scored, explained and put into words in columns, which is also how it is recorded.
+
+The very same answer as :func:`serving.answers.answer` gives each of them alone. What is told of a row is numbers and texts
+that many rows share, so a text is made once, and the outcome of a row is a template that they fill
+(:mod:`serving.store.blocktext`).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from models.certainty import score_interval
+from risk import features, schema
+from risk.reason_columns import Ints, ReasonColumns, reason_columns
+from risk.reasons import Reason
+from risk.schema import Attribute
+from risk.scoring import scores_and_parts
+from risk.weeks import Floats
+from serving.access import Caller
+from serving.answers import body_of, rejected
+from serving.bands import BANDS, Cuts
+from serving.champion import InService
+from serving.columns import Columns
+from serving.messages import accepted_attributes
+from serving.store.blocks import BLOCK_DIGITS, Block
+from serving.store.blocktext import Template, header_of, outputs
+from serving.store.ledger import Entry, block_entry, instant
+from serving.wording import INTERVAL, LEVEL, OUTCOME, Wording, abstention, notes, reason, said, wording_of
+
+# Where each number and each text of what is told stands in a block; then the curve, and the reasons for and against.
+PLACE, SHAPE, P, LOW, HIGH, RATE, AGE, CURVE = range(8)
+STATUS, BAND, WORDS, UNKNOWN, WARNINGS, ABSTAINED, REASONS = range(7)
+SCORED, WITHOUT = 0, 1
+
+
+@dataclass(frozen=True, eq=False)
+class AnsweredMany:
+    """The answer to a request of many cases.
+
+    Attributes
+    ----------
+    block : what is told of the cases that fit, and kept of them
+    covers : what the intervals around the scores cover; None when there are none
+    others : places and outcomes of those that do not, which are not recorded
+    """
+
+    request_id: str
+    model: InService
+    as_of: date
+    block_id: str
+    block: Block
+    covers: str | None
+    others: Sequence[tuple[int, str]]
+
+    @property
+    def statuses(self) -> list[str]:
+        """Of those that fit, then of the others."""
+        told = map(self.block.pieces.__getitem__, self.block.codes[:, STATUS].tolist())
+        return [*told, *["rejected"] * len(self.others)]
+
+    def body(self) -> str:
+        """As JSON."""
+        texts = outputs(self.block, self.block_id)
+        if self.others:
+            told = zip(self.block.numbers[:, PLACE].tolist(), texts, strict=True)
+            texts = [text for _, text in sorted([*told, *self.others])]
+        return body_of(self.request_id, self.statuses, texts)
+
+    def entries(self, caller: Caller) -> list[Entry]:
+        """What the ledger keeps of it; nothing when no case fits."""
+        if not len(self.block):
+            return []
+        return [
+            block_entry(
+                self.block, block_id=self.block_id, at=instant(datetime.now(UTC)), caller=caller.name, office=caller.office,
+                request_id=self.request_id, model_version=self.model.version, as_of=self.as_of.isoformat(),
+            )
+        ]  # fmt: skip
+
+
+def answer_many(cases: Columns, model: InService, n_reasons: int, cuts: Cuts | None, request_id: str) -> AnsweredMany:
+    """Score the cases that fit, and say of the others what is wrong.
+
+    Parameters
+    ----------
+    cuts : where the bands begin for whoever asked; no case has a band when None
+    """
+    others = [(row.place, rejected(row, model).text) for row in cases.rejected]
+    block, covers = _block(cases, model, n_reasons, cuts)
+    return AnsweredMany(request_id, model, cases.as_of, secrets.token_hex(BLOCK_DIGITS // 2), block, covers, others)
+
+
+def _block(cases: Columns, model: InService, n_reasons: int, cuts: Cuts | None) -> tuple[Block, str | None]:
+    """What is told of the cases, and what the intervals around their scores cover."""
+    words, snapshot, n = wording_of(model), cases.snapshot(), len(cases)
+    built = features.build_features(snapshot, words.features)
+    scores, parts = scores_and_parts(snapshot, model, built)
+    is_scored = scores["status"] == "scored"
+    here, p = np.flatnonzero(is_scored), scores[f"p_exceed_{model.outcome.horizon_weeks}w"]
+    curve = [scores[f"p_exceed_{week}w"] for week in model.outcome.horizons_weeks]
+    low, high = np.full(n, np.nan), np.full(n, np.nan)
+    # Without a calibrator there is nothing around a score.
+    around = None
+    if len(here) and model.bundle.calibrator is not None:
+        around = score_interval(model.bundle, p[here], scores["age_weeks"][here], LEVEL)
+    if around is not None:
+        low[here], high[here] = around.low, around.high
+    shape = np.where(is_scored, SCORED, WITHOUT)
+    numbers = np.array([cases.place, shape, p, low, high, scores["base_rate"], scores["age_weeks"], *curve]).T
+    reasons = reason_columns(snapshot, scores["status"], parts, built, n_reasons)
+    texts, statuses = _Texts(), scores["status"].tolist()
+    codes = np.full((n, REASONS + 2 * n_reasons), texts.code(""), dtype=np.int64)
+    codes[:, STATUS] = texts.codes(statuses)
+    codes[here, BAND], codes[here, WORDS] = _bands(p[here], cuts, model, texts), _in_words(p[here], texts)
+    unknown = words.unknown_facts(snapshot)
+    codes[here, UNKNOWN] = texts.codes(unknown[i] for i in here.tolist())
+    codes[:, WARNINGS] = texts.codes(_warnings(cases, words, words.outside(built), is_scored))
+    codes[:, ABSTAINED] = texts.codes(
+        abstention(why) if status == "abstained" else "null"
+        for status, why in zip(statuses, scores["abstain_reason"].tolist(), strict=True)
+    )
+    _put_reasons(codes, reasons, here, texts)
+    given = np.vstack([cases.opened_on.astype(np.int64), cases.registered_on.astype(np.int64), cases.attributes]).T
+    told = cases.told
+    facts = np.array([told.name, told.known_on.astype(np.int64), told.value], dtype=np.float64).T
+    ends = np.cumsum(np.bincount(told.row, minlength=n))
+    covers = None if around is None else around.covers
+    header = _header(words, cases.as_of, len(curve), n_reasons, covers)
+    return Block(header, np.arange(n), cases.case_id, given, ends, facts, numbers, codes, texts.made), covers
+
+
+class _Texts:
+    """Texts by number, each once."""
+
+    def __init__(self) -> None:
+        self.made: list[str] = []
+        self._codes: dict[str, int] = {}
+
+    def code(self, text: str) -> int:
+        if (found := self._codes.get(text)) is None:
+            found = self._codes[text] = len(self.made)
+            self.made.append(text)
+        return found
+
+    def codes(self, texts: Iterable[str]) -> list[int]:
+        return list(map(self.code, texts))
+
+
+def _bands(p: Floats, cuts: Cuts | None, model: InService, texts: _Texts) -> Ints:
+    if cuts is None or cuts.band_of(1.0, model.version) is None:
+        return np.full(len(p), texts.code("null"))
+    made = np.array(texts.codes(f'"{band}"' for band in BANDS))
+    return made[np.where(p >= cuts.high, 0, np.where(p >= cuts.middle, 1, 2))]
+
+
+def _in_words(p: Floats, texts: _Texts) -> Ints:
+    """:func:`serving.wording.words` of many."""
+    of_100 = np.where(p < 0.01, 0, np.where(p > 0.99, 100, np.floor(p * 100 + 0.5))).astype(np.int64)
+    which, place = np.unique(of_100, return_inverse=True)
+    return np.array(texts.codes(said(n) for n in which.tolist()), dtype=np.int64)[place]
+
+
+def _warnings(cases: Columns, words: Wording, outside: dict[int, list[str]], is_scored: Any) -> list[str]:
+    """The warnings of each case, as one text: of the model, of the case, and of what lies outside what the model has seen."""
+    of_model = words.notes_on(cases.as_of)
+    out = [of_model] * len(cases)
+    for i in sorted({*cases.notes, *outside}):
+        told = notes(cases.notes.get(i, ())) + (outside.get(i, []) if is_scored[i] else [])
+        out[i] = ",".join([of_model, *told] if of_model else told)
+    return out
+
+
+def _put_reasons(codes: Ints, reasons: ReasonColumns, here: Ints, texts: _Texts) -> None:
+    """The reasons of each case, those for and those against in columns of their own; each but the first with a comma."""
+    is_told, n = reasons.which >= 0, reasons.which.shape[1]
+    up = is_told & reasons.is_up
+    down = is_told & ~reasons.is_up
+    rank = np.where(up, np.cumsum(up, axis=1), np.cumsum(down, axis=1)) - 1
+    days = np.where(np.isnat(reasons.known_on), -1, reasons.known_on.astype(np.int64)) + 1
+    keys = ((reasons.which * 2 + (rank > 0)) << 24 | days)[is_told]
+    different, place = np.unique(keys, return_inverse=True)
+    made = [texts.code(_reason(reasons, int(key))) for key in different.tolist()]
+    row, _ = np.nonzero(is_told)
+    codes[here[row], REASONS + rank[is_told] + np.where(up[is_told], 0, n)] = np.array(made, dtype=np.int64)[place]
+
+
+def _reason(reasons: ReasonColumns, key: int) -> str:
+    which, day = key >> 25, (key & 0xFFFFFF) - 1
+    known_on = None if day < 0 else date.fromordinal(_DAY_0 + day)
+    # The direction is not among what is written of a reason: it stands where it belongs.
+    text = reason(Reason(reasons.sayings[which].feature, "", *reasons.sayings[which][1:], known_on))
+    return "," + text if key >> 24 & 1 else text
+
+
+_DAY_0 = date(1970, 1, 1).toordinal()
+
+
+@lru_cache(maxsize=64)
+def _header(words: Wording, as_of: date, n_curve: int, n_reasons: int, covers: str | None) -> str:
+    """How such a block is read: the wording of outcomes with gaps for what differs, and what the numbers asked stand for."""
+    gap, quoted, ending = "%s", '"%s"', words.ending.replace("%", "%%")
+    outcome, listed = OUTCOME.replace("%d", "%s", 1), "%s" * n_reasons
+    interval = "null" if covers is None else INTERVAL % (gap, gap, LEVEL, covers)
+    scored = outcome % (
+        gap, quoted, quoted, "scored", gap, interval, gap, gap, words.curve_text, gap, gap, listed, listed, gap, gap, "null",
+        "[]", as_of, ending,
+    )  # fmt: skip
+    without = outcome % (
+        gap, quoted, quoted, gap, "null", "null", "null", "null", "", gap, gap, "", "", "[]", gap, gap, "[]", as_of, ending,
+    )  # fmt: skip
+    around = () if covers is None else (f"n{LOW}", f"n{HIGH}")
+    first, last = (f"i{PLACE}", "case", "score"), (f"n{RATE}", f"n{AGE}")
+    curve = [f"n{CURVE + i}" for i in range(n_curve)]
+    reasons = [f"c{REASONS + i}" for i in range(2 * n_reasons)]
+    templates = [
+        Template(scored, (*first, f"n{P}", *around, f"c{BAND}", f"c{WORDS}", *curve, *last, *reasons, f"c{UNKNOWN}", f"c{WARNINGS}")),
+        Template(without, (*first, f"c{STATUS}", *last, f"c{WARNINGS}", f"c{ABSTAINED}")),
+    ]  # fmt: skip
+    return header_of(as_of, templates, _declared(accepted_attributes()), _declared(schema.fact_attributes()))
+
+
+def _declared(attributes: dict[str, Attribute]) -> list[Any]:
+    return [[name, a.kind, list(a.levels)] for name, a in attributes.items()]

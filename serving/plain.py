@@ -1,0 +1,72 @@
+"""Which cases are plainly right: checks of many at once, the same for JSON and Arrow. They only tell plain from odd.
+
+A case is plain when nothing would be said of it. Whatever is not plain, for whatever reason, is read by
+:func:`serving.rows.read_row`, which alone has words for what is wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from risk.intake.pseudonym import looks_like_cpr
+from risk.snapshot import Told
+from risk.weeks import Dates
+from serving.messages import CASE_ID_PATTERN, FIRST_DAY, LAST_DAY, LONGEST_CASE_ID, Row
+from serving.rows import refuse_repeated
+
+Bools = npt.NDArray[np.bool_]
+_CASE_ID = re.compile(CASE_ID_PATTERN)
+
+
+def odd_ids(ids: Iterable[Any]) -> Bools:
+    """Those that are no plain case id, (n,)."""
+    matches = _CASE_ID.fullmatch
+    return np.array(
+        [type(i) is not str or matches(i) is None or len(i) > LONGEST_CASE_ID or looks_like_cpr(i) for i in ids],
+        dtype=np.bool_,
+    )
+
+
+def odd_days(opened_on: Dates, registered_on: Dates, as_of: date) -> Bools:
+    """Those whose days are missing or cannot be true, (n,)."""
+    odd = (registered_on < opened_on) | (registered_on >= np.datetime64(as_of, "D"))
+    for days in (opened_on, registered_on):
+        odd |= ~((days >= np.datetime64(FIRST_DAY, "D")) & (days <= np.datetime64(LAST_DAY, "D")))
+    return odd
+
+
+def odd_facts(told: Told, registered_on: Dates, as_of: date) -> Bools:
+    """The cases of facts that are not plain, (n,): nan is no value, and some days are worth saying."""
+    # A day nobody could have recorded, one that is not used, and one before registration.
+    bad = np.isnan(told.value) | ~(told.known_on >= np.datetime64(FIRST_DAY, "D"))
+    bad |= ~(told.known_on < np.datetime64(as_of, "D")) | (told.known_on < registered_on[told.row])
+    odd = np.zeros(len(registered_on), dtype=np.bool_)
+    odd[told.row[bad]] = True
+    return odd
+
+
+def with_repeated(ids: Sequence[str | None], odd: Mapping[int, Row], read: Callable[[int], Row]) -> dict[int, Row]:
+    """The odd rows, and those whose case stands in the request twice, which have a flaw for it.
+
+    Parameters
+    ----------
+    ids : of all cases of the request; those of odd ones are not used
+    read : the row at a place
+    """
+    accepted = list(ids)
+    for place, row in odd.items():
+        accepted[place] = row.case_id
+    if len(set(accepted)) == len(accepted):
+        return dict(odd)
+    times = Counter(accepted)
+    places = [i for i, case_id in enumerate(accepted) if case_id is not None and times[case_id] > 1]
+    repeated = {i: odd[i] if i in odd else read(i) for i in places}
+    refuse_repeated(list(repeated.values()))
+    return {**odd, **repeated}
