@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -19,6 +18,7 @@ from serving.champion import InService
 from serving.messages import Note, Row
 from serving.problems import Flaw
 from serving.rows import taken
+from serving.store.ledger import new_ids
 from serving.wording import abstention, band, both_ways, intervals, notes, text_of, wording_of
 
 
@@ -201,9 +201,9 @@ def _scored(rows: Sequence[Row], model: InService, n_reasons: int, cuts: Sequenc
     names = (f"p_exceed_{model.outcome.horizon_weeks}w", "status", "abstain_reason", "age_weeks", "base_rate")
     columns = zip(*(scores[name].tolist() for name in names), strict=True)
     around = intervals(model, scores[names[0]], scores["age_weeks"])
-    ids, outcomes = secrets.token_hex(16 * len(rows)), []
+    ids, outcomes = new_ids(len(rows)), []
     for i, (row, curve, (p, status, why, age, rate)) in enumerate(zip(rows, curves, columns, strict=True)):
-        score_id, warnings = ids[32 * i : 32 * i + 32], said.notes_on(row.as_of)
+        score_id, warnings = ids[i], said.notes_on(row.as_of)
         if row.notes or i in outside:
             told = notes(row.notes) + (outside.get(i, []) if status == "scored" else [])
             warnings = ",".join([warnings, *told] if warnings else told)

@@ -11,14 +11,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
 from json.encoder import encode_basestring_ascii as quoted
+from typing import NamedTuple
 
 GENESIS = "0" * 64
 
 
-@dataclass(frozen=True)
-class Link:
+class Link(NamedTuple):
     """One row of the chain, without its hashes to its neighbours; all text, as it is stored."""
 
     kind: str
@@ -37,22 +36,7 @@ class Link:
 
 def link_hash(seq: int, prev_hash: str, link: Link) -> str:
     """SHA-256 of the row's fields as a JSON array without blanks, in ASCII, in this order."""
-    fields = (
-        prev_hash,
-        link.kind,
-        link.score_id,
-        link.at,
-        link.caller,
-        link.office,
-        link.request_id,
-        link.model_version,
-        link.as_of,
-        link.status,
-        link.input_hash,
-        link.output_hash,
-        link.detail,
-    )
-    return hashlib.sha256(f"[{seq},{','.join(map(quoted, fields))}]".encode()).hexdigest()
+    return hashlib.sha256(f"[{seq},{','.join(map(quoted, (prev_hash, *link)))}]".encode()).hexdigest()
 
 
 def payload_hashes(salt: str, case_id: str, given: str, told: str) -> tuple[str, str]:
@@ -66,7 +50,7 @@ def payload_hashes(salt: str, case_id: str, given: str, told: str) -> tuple[str,
 
 def seal(key: bytes, n: int, last_hash: str) -> str:
     """What only the holder of the key can write about the end of the chain."""
-    return hmac.new(key, f"{n}:{last_hash}".encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(key, f"{n}:{last_hash}".encode(), "sha256").hex()
 
 
 def is_sealed(keys: Sequence[bytes], n: int, last_hash: str, found: str) -> bool:

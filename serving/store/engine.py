@@ -39,13 +39,13 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that only reads and sees one state of the store."""
-        with _told(), self.engine.connect() as connection, connection.begin():
+        with _told(self.engine), self.engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that writes; it is committed when the block ends well."""
-        with _told(), self.engine.connect() as plain:
+        with _told(self.engine), self.engine.connect() as plain:
             connection = plain.execution_options(**{_WRITES: True})
             with connection.begin():
                 yield connection
@@ -53,7 +53,7 @@ class Store:
     @contextmanager
     def plain(self) -> Iterator[Connection]:
         """No transaction: for what a database does only outside of one."""
-        with _told(), self.engine.connect() as connection:
+        with _told(self.engine), self.engine.connect() as connection:
             yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
     def close(self) -> None:
@@ -85,7 +85,7 @@ def open_store(url: str | None = None) -> Store:
     else:
         engine = create_engine(address, pool_size=4, pool_pre_ping=True, connect_args={"connect_timeout": 5})
     try:
-        with _told():
+        with _told(engine):
             migrate(engine)
     except BaseException:
         engine.dispose()
@@ -124,8 +124,8 @@ def _prepare_sqlite(engine: Engine) -> None:
         options = connection.get_execution_options()
         if options.get("isolation_level") == "AUTOCOMMIT":
             return
-        writes = options.get(_WRITES, False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        raw: Any = connection.connection  # on the driver itself: this runs with every score
+        raw.driver_connection.execute("BEGIN IMMEDIATE" if options.get(_WRITES, False) else "BEGIN")
 
 
 def _into_wal(raw: Any) -> None:
@@ -178,11 +178,11 @@ def alone(connection: Connection) -> None:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _told(engine: Engine) -> Iterator[None]:
     """A driver's message can quote a statement with its values, so only the kind of the failure goes on."""
     try:
         yield
-    except (SQLAlchemyError, sqlite3.Error) as why:
+    except (SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as why:
         kind = type(getattr(why, "orig", None) or why).__name__
         said = _known_trouble(str(why))
         raise StoreError(f"the store failed ({kind}{said}); see 'If the store fails' in docs/integration.md") from None

@@ -4,25 +4,13 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    Connection,
-    CursorResult,
-    Dialect,
-    Executable,
-    RowMapping,
-    bindparam,
-    delete,
-    insert,
-    literal_column,
-    select,
-    update,
-)
+from sqlalchemy import Connection, RowMapping, delete, insert, select
 
 from risk.errors import StoreError
 from serving.store.blockrows import kept_block, read_block
@@ -30,6 +18,7 @@ from serving.store.blocks import BLOCK_DIGITS, SALT, Block, BlockPayload, packed
 from serving.store.blocktext import inputs, outputs
 from serving.store.chain import GENESIS, Link, is_sealed, link_hash, payload_hashes, seal
 from serving.store.engine import Store, alone
+from serving.store.pen import Head, Pen
 from serving.store.tables import idempotency, ledger, ledger_block, ledger_head, ledger_payload
 
 # A caller may repeat a request under the same key for this long.
@@ -37,8 +26,7 @@ REPEAT_HOURS = 24
 SCORE, BLOCK, ERASURE = "score", "block", "erasure"
 
 
-@dataclass(frozen=True)
-class Payload:
+class Payload(NamedTuple):
     """What is personal of one score."""
 
     case_id: str
@@ -47,16 +35,14 @@ class Payload:
     output: str
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One row to be written: its link and, for a score or a block of many, its payload."""
 
     link: Link
     payload: Payload | BlockPayload | None
 
 
-@dataclass(frozen=True)
-class Repeatable:
+class Repeatable(NamedTuple):
     """A request its caller may send again without a second score: the key, and the answer that will be repeated."""
 
     caller: str
@@ -65,8 +51,7 @@ class Repeatable:
     body: str
 
 
-@dataclass(frozen=True)
-class Submission:
+class Submission(NamedTuple):
     """The entries of one request; they are written together or not at all."""
 
     entries: Sequence[Entry]
@@ -85,6 +70,9 @@ class Written:
 
     earlier: str | None = None
     is_clash: bool = False
+
+
+_WRITTEN = Written()
 
 
 @dataclass(frozen=True)
@@ -117,6 +105,15 @@ def instant(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
+def new_ids(n: int) -> list[str]:
+    """Ids for scores made now, 32 hexadecimal digits each: the millisecond, then 80 random bits.
+
+    What is made together stands together in the index, so a group of scores touches a page or two of it and not one each.
+    """
+    at, drawn = f"{time.time_ns() // 1_000_000:012x}", secrets.token_hex(10 * n)
+    return [at + drawn[20 * i : 20 * i + 20] for i in range(n)]
+
+
 def score_entry(
     *, score_id: str, at: str, caller: str, office: str, request_id: str, model_version: str, as_of: str, status: str,
     case_id: str, given: str, told: str,
@@ -139,16 +136,6 @@ def block_entry(
     )
 
 
-_INSERT_LEDGER, _INSERT_PAYLOAD, _INSERT_REPEAT = insert(ledger), insert(ledger_payload), insert(idempotency)
-_INSERT_BLOCK = insert(ledger_block)
-_HEAD = select(ledger_head.c.n, ledger_head.c.hash, ledger_head.c.seal).with_for_update()
-_MOVE_HEAD = (
-    update(ledger_head)
-    .where(ledger_head.c.id == literal_column("1"))
-    .values(n=bindparam("to_n"), hash=bindparam("to_hash"), seal=bindparam("to_seal"))
-)
-
-
 def append(connection: Connection, submissions: Sequence[Submission], seals: Seals) -> list[Written]:
     """Write submissions one after the other, in the transaction of ``connection``, which must be one that writes.
 
@@ -157,65 +144,56 @@ def append(connection: Connection, submissions: Sequence[Submission], seals: Sea
     StoreError
         The end of the chain does not carry our seal: rows were cut off, or the key was changed without the older one.
     """
-    n, last = _head(connection, seals)
-    links, repeats, told = [], [], []
-    payloads, blocks = list[dict[str, Any]](), list[dict[str, Any]]()
-    used = _used_keys(connection, [s.repeatable for s in submissions if s.repeatable])
-    for submission in submissions:
-        repeatable = submission.repeatable
-        if repeatable is not None:
-            before = used.get((repeatable.caller, repeatable.key))
-            if before is not None:
-                is_same = before[0] == repeatable.request_hash
-                told.append(Written(before[1]) if is_same else Written(is_clash=True))
-                continue
-            used[repeatable.caller, repeatable.key] = (repeatable.request_hash, repeatable.body)
-        first = n + 1
-        for entry in submission.entries:
-            n, prev = n + 1, last
-            last = link_hash(n, prev, entry.link)
-            links.append({"seq": n, "prev_hash": prev, "hash": last, **vars(entry.link)})
-            if entry.payload is not None:
-                kept = blocks if entry.link.kind == BLOCK else payloads
-                kept.append({"seq": n, **vars(entry.payload)})
-        if repeatable is not None:
-            at = submission.entries[0].link.at if submission.entries else instant(datetime.now(UTC))
-            repeats.append({**vars(repeatable), "at": at, "first_seq": first, "last_seq": n})
-        told.append(Written())
-    written = ((_INSERT_LEDGER, links), (_INSERT_PAYLOAD, payloads), (_INSERT_BLOCK, blocks), (_INSERT_REPEAT, repeats))
-    for statement, rows in written:
-        if rows:
-            _execute(connection, statement, rows)
-    if links:
-        _execute(connection, _MOVE_HEAD, [{"to_n": n, "to_hash": last, "to_seal": seal(seals.key, n, last)}])
+    with Pen(connection) as pen:
+        n, last = _end(pen, seals)
+        links, repeats, told = list[tuple[Any, ...]](), list[tuple[Any, ...]](), list[Written]()
+        payloads, blocks = list[tuple[Any, ...]](), list[tuple[Any, ...]]()
+        used = _used_keys(connection, [s.repeatable for s in submissions if s.repeatable])
+        for submission in submissions:
+            repeatable = submission.repeatable
+            if repeatable is not None:
+                before = used.get((repeatable.caller, repeatable.key))
+                if before is not None:
+                    is_same = before[0] == repeatable.request_hash
+                    told.append(Written(before[1]) if is_same else Written(is_clash=True))
+                    continue
+                used[repeatable.caller, repeatable.key] = (repeatable.request_hash, repeatable.body)
+            first = n + 1
+            for link, payload in submission.entries:
+                n, prev = n + 1, last
+                last = link_hash(n, prev, link)
+                links.append((n, *link, prev, last))
+                if isinstance(payload, BlockPayload):
+                    blocks.append((n, *astuple(payload)))
+                elif payload is not None:
+                    payloads.append((n, *payload))
+            if repeatable is not None:
+                caller, key, asked, body = repeatable
+                at = submission.entries[0].link.at if submission.entries else instant(datetime.now(UTC))
+                repeats.append((caller, key, at, asked, first, n, body))
+            told.append(_WRITTEN)
+        for table, rows in (
+            (ledger, links),
+            (ledger_payload, payloads),
+            (ledger_block, blocks),
+            (idempotency, repeats),
+        ):
+            pen.add(table, rows)
+        if links:
+            pen.move_head(Head(n, last, seal(seals.key, n, last)))
     return told
 
 
-def _execute(connection: Connection, statement: Executable, rows: Sequence[dict[str, Any]] = ()) -> CursorResult[Any]:
-    """Run a statement whose text is made once per database: at every score, making it would cost more than running it."""
-    text, order = _as_text(statement, connection.dialect)
-    if not rows:
-        return connection.exec_driver_sql(text)
-    given: Any = [tuple(row[name] for name in order) for row in rows] if order is not None else list(rows)
-    return connection.exec_driver_sql(text, given)
-
-
-@lru_cache(maxsize=16)
-def _as_text(statement: Executable, dialect: Dialect) -> tuple[str, tuple[str, ...] | None]:
-    compiled: Any = statement.compile(dialect=dialect)  # type: ignore[attr-defined]  # Executable does not declare it
-    return str(compiled), tuple(compiled.positiontup) if compiled.positional else None
-
-
-def _head(connection: Connection, seals: Seals) -> tuple[int, str]:
-    row = _execute(connection, _HEAD).one_or_none()
-    if row is None:
+def _end(pen: Pen, seals: Seals) -> tuple[int, str]:
+    head = pen.head()
+    if head is None:
         raise StoreError("the ledger has no end row; run 'risk ledger verify'")
-    if not is_sealed(seals.known, row.n, row.hash, row.seal):
+    if not is_sealed(seals.known, *head):
         raise StoreError(
             "the end of the ledger is not sealed with RISK_LEDGER_KEY; if the key was changed, set "
             "RISK_LEDGER_KEY_OLDER to the former one, else run 'risk ledger verify'"
         )
-    return row.n, row.hash
+    return head.n, head.hash
 
 
 def _used_keys(connection: Connection, asked: Iterable[Repeatable]) -> dict[tuple[str, str], tuple[str, str]]:
@@ -245,7 +223,8 @@ def begin_chain(store: Store, seals: Seals) -> None:
             if connection.execute(select(ledger.c.seq).limit(1)).one_or_none() is not None:
                 raise StoreError("the ledger has rows and no end row; run 'risk ledger verify'")
             connection.execute(insert(ledger_head).values(id=1, n=0, hash=GENESIS, seal=seal(seals.key, 0, GENESIS)))
-        _head(connection, seals)
+        with Pen(connection) as pen:
+            _end(pen, seals)
 
 
 def check_end(store: Store, seals: Seals) -> None:
@@ -255,8 +234,8 @@ def check_end(store: Store, seals: Seals) -> None:
     ------
     StoreError
     """
-    with store.writing() as connection:
-        _head(connection, seals)
+    with store.writing() as connection, Pen(connection) as pen:
+        _end(pen, seals)
 
 
 def find(store: Store, score_id: str) -> Past | None:
@@ -291,7 +270,7 @@ def _find_in_a_block(connection: Connection, score_id: str) -> Past | None:
 
 
 def _link(row: RowMapping) -> Link:
-    return Link(**{name: row[name] for name in Link.__dataclass_fields__})
+    return Link(**{name: row[name] for name in Link._fields})
 
 
 def forget_repeats(store: Store, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> int:

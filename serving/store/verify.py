@@ -126,7 +126,7 @@ def _check_row(connection: Connection, row: Mapping[str, Any], findings: Finding
         findings.n_rows = seq
     if row["prev_hash"] != findings.head:
         findings.found(f"row {seq} does not follow the row before it")
-    link = Link(**{name: row[name] for name in Link.__dataclass_fields__})
+    link = Link(**{name: row[name] for name in Link._fields})
     if link_hash(seq, row["prev_hash"], link) != row["hash"]:
         findings.found(f"row {seq} was changed after it was written")
     findings.head = row["hash"]
