@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import date
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ from risk.weeks import Floats
 from serving.arrow_frames import claimed_bytes
 from serving.columns import Columns, columns_of
 from serving.messages import Envelope, Row, accepted_attributes, accepted_facts, flaws_of
-from serving.plain import Bools, odd_days, odd_facts, odd_ids, with_repeated
+from serving.plain import Bools, odd_days, odd_facts, odd_ids, odd_rows
 from serving.problems import Flaw, Refused
 from serving.rows import read_row
 
@@ -149,13 +150,14 @@ class _Reading:
                 attributes[i] = self._values(name)
         told = self._facts()
         self.odd |= odd_facts(told, registered_on, self.as_of)
-        rows = {i: self._row(i) for i in np.flatnonzero(self.odd).tolist()}
         # Days of a stream may be read-only, and those of odd cases are put among them.
         days = opened_on.copy(), registered_on.copy()
-        return columns_of(self.as_of, ids, *days, attributes, told, with_repeated(ids, rows, self._row))
+        return columns_of(self.as_of, ids, *days, attributes, told, odd_rows(ids, self.odd, self._rows))
 
-    def _row(self, i: int) -> Row:
-        return read_row(i, self._as_json(i), self.as_of, self.most_facts)
+    def _rows(self, places: list[int]) -> list[Row]:
+        """Some cases as rows, each read as its JSON would be."""
+        sent = zip(places, self._as_json(places), strict=True)
+        return [read_row(place, given, self.as_of, self.most_facts) for place, given in sent]
 
     def _values(self, name: str) -> Floats:
         column = self.batch.column(name)
@@ -182,20 +184,28 @@ class _Reading:
             _fact_values(names, texts, codes, words),
         )
 
-    def _as_json(self, i: int) -> dict[str, Any]:
-        """One case as its JSON would be read."""
-        [given] = self.batch.select(["case_id", *self.names]).slice(i, 1).to_pylist()
-        case: dict[str, Any] = {
-            "case_id": given["case_id"],
-            **{name: _iso(days[i]) for name, days in self.days.items()},
-            "attributes": {n: _typed(accepted_attributes()[n], given[n]) for n in self.names if given[n] is not None},
-        }
-        if "facts" in self.batch.schema.names:
-            told = self.batch.column("facts").slice(i, 1).flatten()
-            days = days_of(pc.struct_field(told, "known_on"), "known_on")
-            texts = (pc.struct_field(told, part).to_pylist() for part in FACT_FIELDS[1:])
-            case["facts"] = [_fact_as_json(*fact) for fact in zip(days, *texts, strict=True)]
-        return case
+    def _as_json(self, places: list[int]) -> list[dict[str, Any]]:
+        names, has_facts = ["case_id", *self.names], "facts" in self.batch.schema.names
+        chosen = self.batch.select([*names, *(["facts"] if has_facts else [])]).take(pa.array(places))
+        given = chosen.select(names).to_pylist()
+        days = {name: known[places] for name, known in self.days.items()}
+        cases: list[dict[str, Any]] = []
+        for i, values in enumerate(given):
+            attributes = {n: _typed(accepted_attributes()[n], values[n]) for n in self.names if values[n] is not None}
+            when = {name: _iso(known[i]) for name, known in days.items()}
+            cases.append({"case_id": values["case_id"], **when, "attributes": attributes})
+        if has_facts:
+            for case, facts in zip(cases, _facts_as_json(chosen.column("facts")), strict=True):
+                case["facts"] = facts
+        return cases
+
+
+def _facts_as_json(column: pa.Array) -> list[list[dict[str, Any]]]:
+    flat = column.flatten()
+    days = days_of(pc.struct_field(flat, "known_on"), "known_on")
+    texts = (pc.struct_field(flat, part).to_pylist() for part in FACT_FIELDS[1:])
+    facts = iter([_fact_as_json(*fact) for fact in zip(days, *texts, strict=True)])
+    return [list(islice(facts, size or 0)) for size in pc.list_value_length(column).to_pylist()]
 
 
 def _iso(day: np.datetime64) -> str | None:

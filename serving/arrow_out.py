@@ -10,7 +10,7 @@ import types
 from collections.abc import Callable, Sequence
 from datetime import date
 from functools import cache
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import numpy as np
 import pyarrow as pa
@@ -74,38 +74,64 @@ def outcome_schema() -> pa.Schema:
 
 def stream_of(answer: AnsweredMany) -> bytes:
     """Outcomes as one stream, in the order of the request, its id in the metadata."""
-    schema, parts = outcome_schema(), []
-    if len(answer.block):
-        parts.append(pa.Table.from_arrays(_columns(answer), schema=schema))
-    if answer.others:
-        parts.append(pa.Table.from_pylist([_typed(json.loads(text)) for _, text in answer.others], schema))
-    told = pa.concat_tables(parts)
-    if len(parts) > 1:
-        told = told.take(np.argsort(told.column("row").to_numpy(), kind="stable"))
-    told = told.combine_chunks().replace_schema_metadata({"request_id": answer.request_id})
+    schema = outcome_schema().with_metadata({"request_id": answer.request_id})
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, told.schema) as writer:
-        writer.write_table(told)
+    with pa.ipc.new_stream(sink, schema) as writer:
+        writer.write_batch(pa.RecordBatch.from_arrays(_columns(_everyone(answer), answer), schema=schema))
     made: bytes = sink.getvalue().to_pybytes()
     return made
 
 
-def _columns(answer: AnsweredMany) -> list[pa.Array]:
-    """The cases that fit, a column for each field."""
+class _Everyone(NamedTuple):
+    """What is told of all cases of a request, in their order; of those that do not fit little but their flaws."""
+
+    numbers: Floats
+    codes: Ints
+    pieces: list[str]
+    case_ids: list[str | None]
+    score_ids: list[str | None]
+    errors: list[list[dict[str, Any]]]
+
+
+def _everyone(answer: AnsweredMany) -> _Everyone:
     block, n = answer.block, len(answer.block)
-    numbers, is_scored = block.numbers, block.numbers[:, SHAPE] == SCORED
+    score_ids = [score_id_of(answer.block_id, row) for row in block.rows.tolist()]
+    if not answer.others:
+        return _Everyone(block.numbers, block.codes, block.pieces, [*block.case_ids], [*score_ids], [[]] * n)
+    others = [json.loads(text) for _, text in answer.others]
+    places = np.concatenate([block.numbers[:, PLACE], [place for place, _ in answer.others]])
+    numbers = np.full((len(places), block.numbers.shape[1]), np.nan)
+    numbers[:n] = block.numbers
+    numbers[n:, PLACE] = places[n:]
+    codes = np.full((len(places), block.codes.shape[1]), len(block.pieces))  # the empty text, which says nothing
+    codes[:n] = block.codes
+    codes[n:, STATUS] = len(block.pieces) + 1
+    order = np.argsort(places, kind="stable")
+    chosen = order.tolist()
+    case_ids = [*block.case_ids, *(other["case_id"] for other in others)]
+    ids, errors = [*score_ids, *[None] * len(others)], [*[[]] * n, *(other["errors"] for other in others)]
+    return _Everyone(
+        numbers[order], codes[order], [*block.pieces, "", "rejected"], [case_ids[i] for i in chosen],
+        [ids[i] for i in chosen], [errors[i] for i in chosen],
+    )  # fmt: skip
+
+
+def _columns(told: _Everyone, answer: AnsweredMany) -> list[pa.Array]:
+    """A column for each field."""
+    numbers, codes, n, schema = told.numbers, told.codes, len(told.numbers), outcome_schema()
+    is_scored = numbers[:, SHAPE] == SCORED
     made: dict[str, pa.Array] = {
         "row": pa.array(numbers[:, PLACE].astype(np.int64)),
-        "case_id": pa.array(block.case_ids, pa.string()),
-        "score_id": pa.array([score_id_of(answer.block_id, row) for row in block.rows.tolist()], pa.string()),
+        "case_id": pa.array(told.case_ids, pa.string()),
+        "score_id": pa.array(told.score_ids, pa.string()),
         "interval": _interval(numbers, answer.covers),
         "curve": _curve(numbers[is_scored, CURVE:], answer.model.outcome.horizons_weeks, is_scored),
-        "reasons": _reasons(answer),
+        "reasons": _reasons(codes[:, REASONS:], told.pieces),
+        "errors": pa.array(told.errors, schema.field("errors").type),
         "as_of": pa.repeat(pa.scalar(answer.as_of), n),
         "model_version": pa.repeat(answer.model.version, n),
         "purpose": pa.repeat(PURPOSE, n),
         "not_for": pa.repeat(pa.scalar(list(NOT_FOR), pa.list_(pa.string())), n),
-        "errors": pa.repeat(pa.scalar([], outcome_schema().field("errors").type), n),
     }
     for name, at in (("p_exceed_52w", P), ("base_rate", RATE), ("age_weeks", AGE)):
         made[name] = pa.array(numbers[:, at], from_pandas=True)  # nan is null
@@ -114,8 +140,8 @@ def _columns(answer: AnsweredMany) -> list[pa.Array]:
         ("unknown_facts", UNKNOWN, _or_list), ("warnings", WARNINGS, lambda text: json.loads(f"[{text}]")),
     )  # fmt: skip
     for name, at, read in shared:
-        made[name] = _spread(block.pieces, block.codes[:, at], outcome_schema().field(name).type, read)
-    return [made[name] for name in outcome_schema().names]
+        made[name] = _spread(told.pieces, codes[:, at], schema.field(name).type, read)
+    return [made[name] for name in schema.names]
 
 
 def _or_null(text: str) -> Any:
@@ -148,13 +174,12 @@ def _curve(chances: Floats, weeks: Sequence[int], is_scored: Any) -> pa.Array:
     )
 
 
-def _reasons(answer: AnsweredMany) -> pa.Array:
+def _reasons(codes: Ints, pieces: list[str]) -> pa.Array:
     """Reasons for and against; a place that holds no text holds no reason."""
-    kind, codes = outcome_schema().field("reasons").type, answer.block.codes[:, REASONS:]
-    pieces, n = answer.block.pieces, codes.shape[1] // 2
-    sides = []
+    kind, n = outcome_schema().field("reasons").type, codes.shape[1] // 2
+    is_text, sides = np.array([text != "" for text in pieces], dtype=np.bool_), []
     for field, side in zip(kind, (codes[:, :n], codes[:, n:]), strict=True):
-        is_told = np.array([text != "" for text in pieces], dtype=np.bool_)[side]
+        is_told = is_text[side]
         ends = np.concatenate([[0], np.cumsum(is_told.sum(axis=1))]).astype(np.int32)
         told = _spread(pieces, side[is_told], field.type.value_type, _reason)
         sides.append(pa.ListArray.from_arrays(pa.array(ends), told, type=field.type))
@@ -162,12 +187,5 @@ def _reasons(answer: AnsweredMany) -> pa.Array:
 
 
 def _reason(text: str) -> dict[str, Any]:
-    return _with_day(json.loads(text.removeprefix(",")), "known_on")
-
-
-def _typed(outcome: dict[str, Any]) -> dict[str, Any]:
-    return _with_day(outcome, "as_of")
-
-
-def _with_day(given: dict[str, Any], name: str) -> dict[str, Any]:
-    return given | {name: None if given[name] is None else date.fromisoformat(given[name])}
+    told: dict[str, Any] = json.loads(text.removeprefix(","))
+    return told | {"known_on": told["known_on"] and date.fromisoformat(told["known_on"])}

@@ -17,7 +17,7 @@ from risk.snapshot import Told
 from risk.weeks import Dates, Floats
 from serving.columns import Columns, columns_of
 from serving.messages import DAY_PATTERN, Row, accepted_attributes, accepted_facts
-from serving.plain import Bools, odd_days, odd_facts, odd_ids, with_repeated
+from serving.plain import Bools, odd_days, odd_facts, odd_ids, odd_rows
 from serving.rows import read_row
 
 NAMES = frozenset({"case_id", "opened_on", "registered_on", "attributes", "facts"})
@@ -28,8 +28,8 @@ _NO_DAY = int(np.datetime64("NaT", "D").astype(np.int64))
 def read_columns(cases: Sequence[Any], as_of: date, max_facts: int) -> Columns:
     """Check the cases of a request; what does not fit has flaws and harms no other case."""
 
-    def read(place: int) -> Row:
-        return read_row(place, cases[place], as_of, max_facts)
+    def read(places: list[int]) -> list[Row]:
+        return [read_row(place, cases[place], as_of, max_facts) for place in places]
 
     found, odd = _Found(cases), np.zeros(len(cases), dtype=np.bool_)
     opened_on, registered_on = (_days(found.of(name)) for name in ("opened_on", "registered_on"))
@@ -37,9 +37,8 @@ def read_columns(cases: Sequence[Any], as_of: date, max_facts: int) -> Columns:
     attributes = found.attributes(odd)
     told = found.facts(odd, max_facts)
     odd |= odd_facts(told, registered_on, as_of)
-    rows = {place: read(place) for place in np.flatnonzero(odd).tolist()}
     ids = found.of("case_id")
-    return columns_of(as_of, ids, opened_on, registered_on, attributes, told, with_repeated(ids, rows, read))
+    return columns_of(as_of, ids, opened_on, registered_on, attributes, told, odd_rows(ids, odd, read))
 
 
 class _Found:

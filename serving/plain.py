@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from typing import Any
 
@@ -52,21 +52,23 @@ def odd_facts(told: Told, registered_on: Dates, as_of: date) -> Bools:
     return odd
 
 
-def with_repeated(ids: Sequence[str | None], odd: Mapping[int, Row], read: Callable[[int], Row]) -> dict[int, Row]:
-    """The odd rows, and those whose case stands in the request twice, which have a flaw for it.
+def odd_rows(ids: Sequence[str | None], is_odd: Bools, read: Callable[[list[int]], list[Row]]) -> dict[int, Row]:
+    """The odd cases by place, read one by one; also those that stand in the request twice, which have a flaw for it.
 
     Parameters
     ----------
     ids : of all cases of the request; those of odd ones are not used
-    read : the row at a place
+    read : the rows at some places
     """
-    accepted = list(ids)
+    places, accepted = np.flatnonzero(is_odd).tolist(), list(ids)
+    odd = dict(zip(places, read(places), strict=True)) if places else {}
     for place, row in odd.items():
         accepted[place] = row.case_id
     if len(set(accepted)) == len(accepted):
-        return dict(odd)
+        return odd
     times = Counter(accepted)
-    places = [i for i, case_id in enumerate(accepted) if case_id is not None and times[case_id] > 1]
-    repeated = {i: odd[i] if i in odd else read(i) for i in places}
-    refuse_repeated(list(repeated.values()))
-    return {**odd, **repeated}
+    twice = [i for i, case_id in enumerate(accepted) if case_id is not None and times[case_id] > 1]
+    unread = [i for i in twice if i not in odd]
+    odd |= zip(unread, read(unread), strict=True) if unread else ()
+    refuse_repeated([odd[i] for i in twice])
+    return odd
