@@ -1,17 +1,19 @@
 """The glass box: every feature may interact with the age of the case and with nothing else.
 
-As :mod:`models.direct`, with trees whose paths are held to one feature and age, then compiled to tables
-(:mod:`models.tables`). The effect of a feature is a curve that can be drawn, its contribution is a look-up, and LightGBM is
+As :mod:`models.direct`, with trees whose paths are held to one feature and age. They start from a ridge fit of the same
+form (:mod:`models.straight`) and are compiled with it to tables (:mod:`models.tables`). The effect of a feature is a curve that can be drawn, its contribution is a look-up, and LightGBM is
 not needed to score.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from models.contract import FloatArray, Rows
 from models.direct import Direct
+from models.linear import LinearHazard
+from models.straight import straight_tables
 from models.tables import compile_tables, round_leaves, tables_from_dict
 
 AGE_BINS = 24
@@ -22,10 +24,12 @@ class Additive(Direct):
 
     Attributes
     ----------
-    tables_ : what each feature adds to the log-odds by its value and the age of the case
+    start_ : what the trees start from (:mod:`models.straight`)
+    tables_ : what each feature adds to the log-odds by its value and the age of the case, start and trees together
     """
 
     name: ClassVar[str] = "additive"
+    tuned_start_: LinearHazard | None = None
 
     def __init__(
         self,
@@ -68,11 +72,30 @@ class Additive(Direct):
             "max_bin_by_feature": [self.max_bin] * n_features + [AGE_BINS],
         }
 
+    def _start(self, rows: Rows, share_open: FloatArray, offset: FloatArray) -> FloatArray:
+        if self.tuned_start_ is None:
+            found = self.tuned_nuisance_
+            if not isinstance(found, LinearHazard):
+                found = LinearHazard(horizons=(self.horizon,), random_state=self.random_state)
+                found.fit_rows(self.columns_, rows)
+            self.tuned_start_ = found
+        self.start_ = straight_tables(rows, share_open, offset, self.tuned_start_)
+        parts, base = self.start_.parts(rows.matrix, rows.entry)
+        return base + parts.sum(axis=1)
+
+    def _fit(self, rows: Rows) -> None:
+        self.tuned_start_ = None
+        super()._fit(rows)
+
+    def _tuned_as(self, other: Self) -> None:
+        super()._tuned_as(other)
+        self.tuned_start_ = other.tuned_start_
+
     def _finish(self, rows: Rows) -> None:
         # The slope goes into the leaves first: then tables and booster are one thing, to the last bit.
         self.booster_ = round_leaves(self.booster_, self.n_trees_, self.slope_)
         self.slope_ = 1.0
-        self.tables_ = compile_tables(self.booster_, self.columns_.levels, rows.matrix, rows.entry)
+        self.tables_ = compile_tables(self.booster_, self.start_, self.columns_.levels, rows.matrix, rows.entry)
 
     def _trees(self, matrix: FloatArray, entry: FloatArray) -> FloatArray:
         return self._tree_parts(matrix, entry)[1]

@@ -102,6 +102,10 @@ class HorizonLearner(Learner):
     def _tree_params(self, n_features: int) -> dict[str, Any]:
         return {}
 
+    def _start(self, rows: Rows, share_open: FloatArray, offset: FloatArray) -> FloatArray:
+        """What the trees start from beside the offset, (n,)."""
+        return np.zeros(len(rows))
+
     def _finish(self, rows: Rows) -> None:
         """Called when the trees stand."""
 
@@ -132,6 +136,7 @@ class HorizonLearner(Learner):
         self._keep_offset(*product_limit(rows))
         params = self._params(rows.matrix.shape[1])
         offset = self._offset(rows.entry)
+        offset = offset + self._start(rows, share_open, offset)
         table = Repeated(rows.matrix, np.arange(len(rows)), rows.entry[:, None])
         data = make_dataset(table, share_open, rows.weight, offset, self.columns_.categories, params)
         folds = holdouts(rows.group, len(rows), self.random_state) if self.patience else []

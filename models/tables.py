@@ -76,6 +76,15 @@ class Tables:
         found: FloatArray = self._flat[self._first + age[:, None] * self._bins + at]
         return found
 
+    def on(self, age_cuts: FloatArray, cuts: Sequence[FloatArray]) -> Tables:
+        """The same tables on finer bins; the cuts they have must be among those given."""
+        age = _bins_in(self.age_cuts, age_cuts)
+        values = [
+            table[np.ix_(age, np.append(_bins_in(own, finer), table.shape[1] - 1))]
+            for table, own, finer in zip(self.values, self.cuts, cuts, strict=True)
+        ]
+        return Tables(age_cuts, self.base[age], tuple(cuts), tuple(values))
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "age_cuts": self.age_cuts.tolist(),
@@ -83,6 +92,11 @@ class Tables:
             "cuts": [c.tolist() for c in self.cuts],
             "values": [v.tolist() for v in self.values],
         }
+
+
+def _bins_in(own: FloatArray, finer: FloatArray) -> IntArray:
+    """In which bin between ``own`` cuts each bin between finer cuts lies, (finer + 1,)."""
+    return np.append(np.searchsorted(own, finer, side="left"), len(own)).astype(np.int64)
 
 
 def tables_from_dict(stored: dict[str, Any]) -> Tables:
@@ -105,15 +119,19 @@ def round_leaves(booster: lgb.Booster, n_trees: int, slope: float) -> lgb.Booste
 
 
 def compile_tables(
-    booster: lgb.Booster, levels: Sequence[tuple[Any, ...] | None], matrix: FloatArray, entry: FloatArray
+    booster: lgb.Booster,
+    start: Tables,
+    levels: Sequence[tuple[Any, ...] | None],
+    matrix: FloatArray,
+    entry: FloatArray,
 ) -> Tables:
-    """Tables of a booster with rounded leaves, whose last column is age.
+    """Tables of a booster with rounded leaves, whose last column is age, and of what its trees started from.
 
     Each feature is centred on its training mean at every age, so that a part says how a case differs from others of its
     age; the means go to the base, rounded as leaves are.
     """
     trees = [info["tree_structure"] for info in booster.dump_model()["tree_info"]]
-    thresholds: list[set[float]] = [set() for _ in range(matrix.shape[1] + 1)]
+    thresholds: list[set[float]] = [set(cuts.tolist()) for cuts in (*start.cuts, start.age_cuts)]
     for tree in trees:
         _collect(tree, thresholds)
     cuts: list[FloatArray] = [
@@ -123,19 +141,18 @@ def compile_tables(
         for j, kinds in enumerate(levels)
     ]
     age_cuts = np.array(sorted(thresholds[-1]))
-    grid = _Grid(age_cuts, tuple(cuts), [kinds is not None for kinds in levels])
+    grid = _Grid(start.on(age_cuts, cuts), [kinds is not None for kinds in levels])
     for tree in trees:
         grid.add(tree)
     return _centred(grid.tables(), matrix, entry)
 
 
 class _Grid:
-    """Accumulates leaves."""
+    """Accumulates leaves on top of what is there."""
 
-    def __init__(self, age_cuts: FloatArray, cuts: tuple[FloatArray, ...], categorical: list[bool]) -> None:
-        self.age_cuts, self.cuts, self.categorical = age_cuts, cuts, categorical
-        self.base = np.zeros(len(age_cuts) + 1)
-        self.values = [np.zeros((len(age_cuts) + 1, len(c) + 2)) for c in cuts]
+    def __init__(self, start: Tables, categorical: list[bool]) -> None:
+        self.age_cuts, self.cuts, self.categorical = start.age_cuts, start.cuts, categorical
+        self.base, self.values = start.base.copy(), [v.copy() for v in start.values]
 
     def add(
         self, node: dict[str, Any], age: BoolArray | None = None, of: int = -1, bins: BoolArray | None = None

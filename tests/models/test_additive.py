@@ -53,10 +53,11 @@ def odd_rows(learner):
     return matrix, entry
 
 
-def test_tables_give_the_bits_of_the_booster(fitted):
+def test_tables_give_the_bits_of_the_booster_and_of_its_start(fitted):
     matrix, entry = odd_rows(fitted)
     trees = fitted.booster_.predict(np.column_stack([matrix, entry]), raw_score=True)
-    np.testing.assert_array_equal(fitted._trees(matrix, entry), trees)
+    parts, base = fitted.start_.parts(matrix, entry)
+    np.testing.assert_array_equal(fitted._trees(matrix, entry), trees + base + parts.sum(axis=1))
     assert fitted.booster_.num_trees() == fitted.n_trees_ > 20
 
 

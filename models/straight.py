@@ -1,0 +1,160 @@
+r"""What a ridge fit says of each feature, as tables: where the trees of the glass box start from.
+
+On small registers a straight line per feature tells more than steps that trees have to find one by one. So the log-odds
+begin with a penalised logistic fit on the same outcomes,
+
+.. math:: \mathrm{offset}(e) + b(e) + \sum_j \bigl[ f_j(x_j) + \log(1 + e)\, v_j(x_j) \bigr]
+
+with the terms and penalties that the linear hazard chose on these rows (:mod:`models.linear`). Every number is replaced
+by the mean of its bin beforehand, so the fit is a function of bins and is written into tables without loss; the trees
+then learn what is left of it, and both stand in the same tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg import cho_solve
+
+from models.contract import FloatArray, IntArray, Rows, expit
+from models.linear import LinearHazard
+from models.linear_search import AGE_PENALTY
+from models.poisson import factorise
+from models.tables import GRAIN, Tables
+
+BINS, AGE_BINS = 63, 24
+BLOCK = 8192
+STEPS = 25
+
+
+def straight_tables(rows: Rows, outcome: FloatArray, offset: FloatArray, linear: LinearHazard) -> Tables:
+    """Tables of the fit; their sums are multiples of :data:`models.tables.GRAIN`.
+
+    Parameters
+    ----------
+    outcome : (n,) chance of passing the horizon, 0, 1 or between
+    offset : (n,) log-odds it is added to
+    linear : fitted on such rows; only its terms and penalties are used
+    """
+    binned = _Binned.of(rows, linear)
+    theta = _maximise(binned, outcome, offset, rows.weight, linear)
+    return binned.tables(theta, linear)
+
+
+@dataclass(frozen=True)
+class _Column:
+    """Cuts of a column, (c,), and the terms of each of its bins, (c + 2, terms), the last being missing."""
+
+    cuts: FloatArray
+    terms: FloatArray
+
+
+@dataclass(frozen=True)
+class _Binned:
+    """Rows as bins: the columns that have terms, ages, and where each row lies in them."""
+
+    columns: dict[int, _Column]
+    age: _Column
+    at: npt.NDArray[np.intp]  # (columns, n)
+    at_age: npt.NDArray[np.intp]  # (n,)
+    n_features: int
+
+    @classmethod
+    def of(cls, rows: Rows, linear: LinearHazard) -> _Binned:
+        columns: dict[int, _Column] = {}
+        at = np.empty((len(linear.design_.parts), len(rows)), dtype=np.intp)
+        for i, part in enumerate(linear.design_.parts):
+            levels, values = linear.columns_.levels[part.feature], rows.matrix[:, part.feature]
+            cuts = _cuts(values, BINS) if levels is None else np.arange(0.5, len(levels) - 1, dtype=np.float64)
+            at[i] = np.where(np.isnan(values), len(cuts) + 1, np.searchsorted(cuts, values, side="left"))
+            middle = _means(values, at[i], cuts) if levels is None else np.arange(len(cuts) + 1, dtype=np.float64)
+            columns[part.feature] = _Column(cuts, part.terms(np.append(middle, np.nan)))
+        cuts = _cuts(rows.entry, AGE_BINS)
+        at_age = np.searchsorted(cuts, rows.entry, side="left")
+        middle = _means(rows.entry, at_age, cuts)
+        terms = np.zeros((len(middle), 0)) if linear.age_ is None else linear.age_.terms(np.log1p(middle))
+        return cls(columns, _Column(cuts, terms), at, at_age, rows.matrix.shape[1])
+
+    def blocks(self, linear: LinearHazard) -> Iterator[tuple[slice, FloatArray]]:
+        """Some rows at a time, and their terms: steady, of age, and ageing, as many as there are coefficients."""
+        steady, ageing = _positions(linear)
+        for a in range(0, len(self.at_age), BLOCK):
+            here = slice(a, a + BLOCK)
+            every = np.concatenate(
+                [c.terms[at[here]] for c, at in zip(self.columns.values(), self.at, strict=True)], axis=1
+            )
+            age = self.age.terms[self.at_age[here]]
+            yield here, np.concatenate([every[:, steady], age, every[:, ageing] * age[:, :1]], axis=1)
+
+    def tables(self, theta: FloatArray, linear: LinearHazard) -> Tables:
+        steady, ageing = _positions(linear)
+        n_age, n_terms = self.age.terms.shape[1], linear.design_.n_terms
+        always, with_age = np.zeros(n_terms), np.zeros(n_terms)
+        always[steady], with_age[ageing] = theta[: len(steady)], theta[len(steady) + n_age :]
+        base = self.age.terms @ theta[len(steady) : len(steady) + n_age]
+        straight = self.age.terms[:, :1] if n_age else np.zeros((len(base), 1))
+        cuts = [np.zeros(0)] * self.n_features
+        values = [np.zeros((len(base), 2))] * self.n_features
+        first = 0
+        for j, column in self.columns.items():
+            own = slice(first, first + column.terms.shape[1])
+            first = own.stop
+            cuts[j] = column.cuts
+            values[j] = _rounded(column.terms @ always[own] + straight * (column.terms @ with_age[own]))
+        return Tables(self.age.cuts, _rounded(base), tuple(cuts), tuple(values))
+
+
+def _maximise(
+    binned: _Binned, outcome: FloatArray, offset: FloatArray, weight: FloatArray, linear: LinearHazard
+) -> FloatArray:
+    """Coefficients that maximise the penalised likelihood, by Newton's method."""
+    choice, (steady, ageing) = linear.choice_, _positions(linear)
+    precision = np.concatenate(
+        [
+            choice.penalty * np.where(linear.design_.bent[steady], choice.bend, 1.0),
+            np.full(binned.age.terms.shape[1], AGE_PENALTY),
+            np.full(len(ageing), choice.penalty * choice.ageing_ratio),
+        ]
+    )
+    theta = np.zeros(len(precision))
+    for _ in range(STEPS if len(theta) else 0):
+        gradient, second = -precision * theta, np.diag(precision)
+        for here, terms in binned.blocks(linear):
+            p = expit(offset[here] + terms @ theta)
+            gradient = gradient + terms.T @ (weight[here] * (outcome[here] - p))
+            second = second + (terms * (weight[here] * p * (1.0 - p))[:, None]).T @ terms
+        step = np.clip(cho_solve(factorise(second), gradient), -1.0, 1.0)
+        theta = theta + step
+        if np.abs(step).max() < 1e-7:
+            break
+    return theta
+
+
+def _positions(linear: LinearHazard) -> tuple[IntArray, IntArray]:
+    return (
+        np.array(linear.choice_.steady, dtype=np.int64),
+        np.array(linear.choice_.ageing if linear.age_ is not None else (), dtype=np.int64),
+    )
+
+
+def _cuts(values: FloatArray, n_bins: int) -> FloatArray:
+    """Between neighbouring values when they are few, else at quantiles."""
+    seen = np.unique(values[~np.isnan(values)])
+    if len(seen) <= n_bins:
+        return seen[:-1] + np.diff(seen) / 2
+    return np.unique(np.nanquantile(values, np.linspace(0.0, 1.0, n_bins + 1)[1:-1]))
+
+
+def _means(values: FloatArray, at: npt.NDArray[np.intp], cuts: FloatArray) -> FloatArray:
+    """Mean of the values in each bin but the one of missing values, (c + 1,); of an empty bin its border."""
+    here = ~np.isnan(values)
+    count = np.bincount(at[here], minlength=len(cuts) + 1)
+    border = np.append(cuts, cuts[-1:] if len(cuts) else 0.0)
+    return np.where(count > 0, np.bincount(at[here], values[here], len(cuts) + 1) / np.maximum(count, 1), border)
+
+
+def _rounded(values: FloatArray) -> FloatArray:
+    return np.asarray(np.round(values / GRAIN) * GRAIN, dtype=np.float64)

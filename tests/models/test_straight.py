@@ -1,0 +1,107 @@
+"""What the glass box starts from, against a logistic regression of another library."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from models import catalogue
+from models.contract import Rows, expit, outcome
+from models.linear import LinearHazard
+from models.straight import straight_tables
+from models.tables import GRAIN, Tables
+
+N = 800
+
+
+@pytest.fixture(scope="module")
+def made() -> tuple[LinearHazard, Rows, np.ndarray]:
+    rng = np.random.default_rng(3)
+    kind = rng.integers(0, 4, N)
+    X = pd.DataFrame(
+        {
+            "few": rng.integers(0, 9, N).astype(float),
+            "hole": np.where(rng.random(N) < 0.2, np.nan, rng.integers(-4, 5, N)),
+            "kind": pd.Categorical(np.array(list("abcd"))[kind]),
+            "constant": 1.0,
+        }
+    )
+    p = expit(0.3 * (X["few"] - 4) + 0.5 * (kind == 2) + 0.2 * np.nan_to_num(X["hole"]))
+    stays = (rng.random(N) < p).astype(np.float64)
+    weeks = np.where(stays == 1, 60.0, np.ceil(rng.uniform(1, 50, N)))
+    entry = rng.choice([0.0, 0.0, 4.0], N)
+    y = outcome(stays == 0, np.maximum(weeks, entry + 1))
+    learner = catalogue.make("linear", horizons=(52.0,)).fit(X, y, entry)
+    assert isinstance(learner, LinearHazard)
+    rows = Rows(
+        learner.columns_.encode(X),
+        stays == 0,
+        y["weeks"].copy(),
+        entry,
+        rng.uniform(0.5, 2, N),
+        np.arange(N, dtype=np.int64),
+    )
+    return learner, rows, stays
+
+
+def test_the_fit_is_that_of_a_logistic_regression_with_the_same_penalty(
+    made: tuple[LinearHazard, Rows, np.ndarray],
+) -> None:
+    learner, rows, stays = made
+    steady = tuple(range(learner.design_.n_terms))
+    learner.choice_ = replace(learner.choice_, penalty=3.0, steady=steady, bend=1.0, ageing=(), changing=())
+    learner.age_ = None
+    tables = straight_tables(rows, stays, np.zeros(N), learner)
+    parts, base = tables.parts(rows.matrix, rows.entry)
+    oracle = LogisticRegression(C=1 / 3.0, fit_intercept=False, tol=1e-10, max_iter=1000)
+    oracle.fit(learner.design_.terms(rows.matrix), stays, rows.weight)
+    # Every value is its bin's mean here: all columns take few values.
+    wanted = oracle.decision_function(learner.design_.terms(rows.matrix))
+    np.testing.assert_allclose(base + parts.sum(axis=1), wanted, atol=1e-5)
+
+
+def test_sums_are_exact_a_constant_adds_nothing_and_an_unseen_value_has_a_bin(
+    made: tuple[LinearHazard, Rows, np.ndarray],
+) -> None:
+    learner, rows, stays = made
+    tables = straight_tables(rows, stays, np.full(N, 0.2), learner)
+    for values in (tables.base, *tables.values):
+        np.testing.assert_array_equal(np.round(values / GRAIN) * GRAIN, values)
+    odd = np.array([[-100.0, np.nan, 9.0, 5.0], [100.0, 100.0, np.nan, np.nan]])
+    parts, base = tables.parts(odd, np.array([0.0, 400.0]))
+    assert np.isfinite(parts).all()
+    assert np.isfinite(base).all()
+    assert not parts[:, 3].any()
+
+
+def test_tables_say_the_same_on_finer_bins() -> None:
+    rng = np.random.default_rng(0)
+    own = Tables(
+        np.array([2.0]), rng.normal(size=2), (np.array([0.0, 1.0]), np.zeros(0)), (rng.normal(size=(2, 4)), rng.normal(size=(2, 2)))
+    )  # fmt: skip
+    finer = own.on(np.array([1.0, 2.0, 3.0]), [np.array([-1.0, 0.0, 0.5, 1.0]), np.array([7.0])])
+    matrix = np.column_stack(
+        [rng.choice([-2.0, -1.0, -0.5, 0.0, 0.3, 0.5, 1.0, 2.0, np.nan], 200), rng.normal(7, 1, 200)]
+    )
+    entry = rng.choice([0.0, 1.0, 1.5, 2.0, 2.5, 9.0], 200)
+    for found, wanted in zip(finer.parts(matrix, entry), own.parts(matrix, entry), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_on_few_cases_with_straight_effects_the_glass_box_is_not_worse_than_the_linear_hazard() -> None:
+    rng = np.random.default_rng(8)
+    X = pd.DataFrame(rng.normal(size=(3_400, 6)), columns=list("abcdef"))
+    score = X.to_numpy() @ np.array([0.8, -0.6, 0.4, 0.3, 0.0, 0.0])
+    weeks = np.ceil(rng.exponential(40 * np.exp(score)) * 7) / 7
+    seen = np.ceil(rng.uniform(10, 120, len(X)) * 7) / 7
+    y = outcome(weeks <= seen, np.minimum(weeks, seen))
+    truth = np.exp(-52 / (40 * np.exp(score[400:])))
+    off = {
+        name: np.mean((catalogue.make(name).fit(X[:400], y[:400]).survival(X[400:], [52])[:, 0] - truth) ** 2)
+        for name in ("additive", "linear")
+    }
+    assert off["additive"] < 1.5 * off["linear"]
