@@ -22,8 +22,9 @@ from starlette.testclient import TestClient
 
 from models import catalogue
 from models.bundle import Bundle
+from models.calibration import Calibrator
 from risk import features, schema
-from risk.outcomes import observe, read_outcome_definition
+from risk.outcomes import OUTCOME_DTYPE, observe, read_outcome_definition
 from risk.register import Register, make_register
 from risk.scoring import entry_weeks
 from risk.snapshot import snapshot_rows
@@ -109,6 +110,17 @@ def wide_bundle(wide_register: Register) -> Bundle:
         "is_synthetic": True,
     }
     return Bundle(learner, None, meta=meta)
+
+
+@pytest.fixture(scope="session")
+def calibrated(wide_bundle: Bundle) -> Bundle:
+    """The bundle with a calibrator learned from made-up outcomes that the score overstates."""
+    rng = np.random.default_rng(7)
+    p = rng.uniform(0.05, 0.95, 3000)
+    y = np.zeros(len(p), dtype=OUTCOME_DTYPE)
+    y["closed"], y["weeks"] = True, np.where(rng.random(len(p)) < 0.7 * p, 80.0, 30.0)
+    found = Calibrator().fit(p, y, 52.0, rng.uniform(0, 25, len(p)), weights=np.ones(len(p)))
+    return Bundle(wide_bundle.learner, found, meta=wide_bundle.meta)
 
 
 @pytest.fixture(scope="session")

@@ -66,17 +66,6 @@ def test_a_request_is_answered_without_a_table_and_without_mlflow(
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.fixture(scope="module")
-def calibrated(wide_bundle: Bundle) -> Bundle:
-    """The bundle with a calibrator learned from made-up outcomes that the score overstates."""
-    rng = np.random.default_rng(7)
-    p = rng.uniform(0.05, 0.95, 3000)
-    y = np.zeros(len(p), dtype=OUTCOME_DTYPE)
-    y["closed"], y["weeks"] = True, np.where(rng.random(len(p)) < 0.7 * p, 80.0, 30.0)
-    found = Calibrator().fit(p, y, 52.0, rng.uniform(0, 25, len(p)), weights=np.ones(len(p)))
-    return Bundle(wide_bundle.learner, found, meta=wide_bundle.meta)
-
-
 def test_a_score_has_the_interval_of_its_calibrator_and_none_where_nothing_was_learned(
     calibrated: Bundle, wide_bundle: Bundle, serve: Callable[..., TestClient], tmp_path: Path
 ) -> None:
