@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from limits import RateLimitItem, parse
 from starlette.applications import Starlette
@@ -47,7 +48,7 @@ ROLES: dict[tuple[str, str], str] = {
     ("GET", "/docs/oauth2-redirect"): PUBLIC,
     ("HEAD", "/docs/oauth2-redirect"): PUBLIC,
 }
-_TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{1,8192}")
+_BEARER = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] ([A-Za-z0-9._~+/=-]{1,8192})")
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class Doorkeeper:
             return None
         key = self._keys.find(token, self._now())
         if key is not None:
-            return Caller(f"key:{key.prefix}", key.office, frozenset(key.scopes))
+            return _caller_of(key.prefix, key.office, key.scopes)
         if self._issuer is None or token.count(".") != 2:
             return None
         if self._issuer.needs_keys(token):
@@ -129,6 +130,11 @@ def read_rate(setting: str, text: str) -> RateLimitItem:
         raise ConfigError(f"{setting} is not a rate; write for instance 600/minute") from None
 
 
+@lru_cache(maxsize=256)
+def _caller_of(prefix: str, office: str, scopes: tuple[str, ...]) -> Caller:
+    return Caller(f"key:{prefix}", office, frozenset(scopes))
+
+
 def _subject(subject: str) -> str:
     """A subject may be a person's name or address: the ledger keeps what tells one from another, and no more."""
     return f"sub:{hashlib.sha256(subject.encode()).hexdigest()[:16]}"
@@ -137,10 +143,8 @@ def _subject(subject: str) -> str:
 def _bearer(scope: Scope) -> str | None:
     """The token of the one Authorization header, if there is exactly one and it holds nothing else."""
     given = [value for name, value in scope["headers"] if name == b"authorization"]
-    if len(given) != 1 or not given[0].isascii():
-        return None
-    kind, _, token = given[0].decode("ascii").partition(" ")
-    return token if kind.lower() == "bearer" and _TOKEN.fullmatch(token) else None
+    shaped = _BEARER.fullmatch(given[0]) if len(given) == 1 else None
+    return None if shaped is None else shaped[1].decode("ascii")
 
 
 class Gate:

@@ -18,6 +18,7 @@ from email.utils import format_datetime
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.counting import Counts
+from serving.lines import Line
 from serving.messages import could_name_a_person
 from serving.problems import KINDS, problem_response
 
@@ -67,6 +68,7 @@ class Door:
 
     def __init__(self, app: ASGIApp, counts: Counts) -> None:
         self.app, self._counts = app, counts
+        self._answered = Line(log, "%s %s %d %d cases %.1f ms (request %s)")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -95,7 +97,7 @@ class Door:
             cases = scope["state"].get("n_cases", 0)
             method, seconds = _method(scope), time.perf_counter() - began
             self._counts.answered(method, route, status, seconds)
-            log.info("%s %s %d %d cases %.1f ms (request %s)", method, route, status, cases, 1000 * seconds, given)
+            self._answered(method, route, status, cases, 1000 * seconds, given)
 
 
 def _dress(headers: list[tuple[bytes, bytes]], given: str, scope: Scope) -> None:

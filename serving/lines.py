@@ -52,6 +52,29 @@ class Lines(logging.StreamHandler):
             self.release()
 
 
+class Line:
+    """One kind of line that is told again and again, at the level INFO.
+
+    Where nobody but a :class:`Lines` listens, the record is made once and filled anew: making one for each line costs more
+    than writing it. Where somebody else listens too, each line is a record of its own, as ever.
+    """
+
+    def __init__(self, log: logging.Logger, text: str) -> None:
+        self._log, self._text = log, text
+        self._record = log.makeRecord(log.name, logging.INFO, "", 0, text, (), None)
+
+    def __call__(self, *values: object) -> None:
+        if not self._log.isEnabledFor(logging.INFO):
+            return
+        listeners = logging.root.handlers
+        if len(listeners) != 1 or type(listeners[0]) is not Lines or self._log.handlers or not self._log.propagate:
+            self._log.info(self._text, *values)
+            return
+        record, now = self._record, time.time()
+        record.args, record.created, record.msecs = values, now, 1000 * (now % 1)
+        listeners[0].handle(record)
+
+
 class Stamped(logging.Formatter):
     """Formats with a time of day that is worked out once a second."""
 

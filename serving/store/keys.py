@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from sqlalchemy import insert, select, update
 
@@ -38,7 +39,11 @@ class Key:
     revoked_at: str
 
     def is_usable(self, now: datetime) -> bool:
-        return not self.revoked_at and instant(now) < self.expires_at
+        return not self.revoked_at and now < self._ends
+
+    @cached_property
+    def _ends(self) -> datetime:
+        return datetime.fromisoformat(self.expires_at)
 
 
 def hash_of(secret: str) -> str:

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from serving.lines import Lines, Stamped
+from serving.lines import Line, Lines, Stamped
 
 
 class Paper(io.StringIO):
@@ -115,3 +115,36 @@ def test_the_time_is_that_of_the_record_to_the_millisecond() -> None:
         record = logging.LogRecord("x", logging.INFO, "", 0, "said", (), None)
         record.created, record.msecs = at, int((at - int(at)) * 1000) + 0.0
         assert ours.format(record) == plain.format(record)
+
+
+def test_a_line_told_again_and_again_looks_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    paper, listener = Paper(), Lines()
+    listener.setStream(paper)
+    listener.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    monkeypatch.setattr(logging.root, "handlers", [listener])
+    log = logging.getLogger("risk.serving.test.again")
+    log.setLevel(logging.INFO)
+    told = Line(log, "%s took %.1f ms")
+    told("one", 1.26)
+    told("two", 2.0)
+    log.info("%s took %.1f ms", "two", 2.0)
+    monkeypatch.setattr(logging.root, "handlers", [listener, logging.NullHandler()])
+    told("three", 3.0)
+    log.setLevel(logging.WARNING)
+    told("four", 4.0)
+    ends = ["one took 1.3 ms", "two took 2.0 ms", "two took 2.0 ms", "three took 3.0 ms"]
+    assert paper.writes == [f"INFO risk.serving.test.again: {end}\n" for end in ends]
+
+
+def test_a_line_told_again_bears_the_time_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    paper, listener = Paper(), Lines()
+    listener.setStream(paper)
+    listener.setFormatter(Stamped("%(asctime)s"))
+    monkeypatch.setattr(logging.root, "handlers", [listener])
+    log = logging.getLogger("risk.serving.test.timed")
+    log.setLevel(logging.INFO)
+    told = Line(log, "")
+    for now in (1_800_000_000.125, 1_800_000_059.5):
+        monkeypatch.setattr("serving.lines.time.time", lambda now=now: now)
+        told()
+    assert [text[-7:] for text in paper.writes] == ["00,125\n", "59,500\n"]
