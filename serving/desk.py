@@ -32,7 +32,7 @@ from serving.counting import Counts
 from serving.messages import Envelope, Row, could_name_a_person, flaws_of
 from serving.problems import Flaw, Refused
 from serving.reading import JSON, parse_json, read_body
-from serving.recording import record
+from serving.recording import now, record
 from serving.rows import read_rows
 from serving.settings import Settings
 from serving.start import Behind
@@ -239,7 +239,8 @@ class Desk:
         rows = [row for asked in group for row in asked.rows]
         cuts = [cut for asked in group for cut in [self.bands.of(asked.caller.office)] * len(asked.rows)]
         told = iter(answer(rows, group[0].model, self.settings.n_reasons, cuts))
-        return [_made(asked, list(islice(told, len(asked.rows)))) for asked in group]
+        at = now()
+        return [_made(asked, list(islice(told, len(asked.rows))), at) for asked in group]
 
     async def replay(self, score_id: str, caller: Caller) -> str:
         """The outcome of a past score, to the letter as it was answered.
@@ -257,9 +258,9 @@ class Desk:
         return past.output
 
 
-def _made(asked: Asked, outcomes: list[Outcome]) -> Made:
+def _made(asked: Asked, outcomes: list[Outcome], at: str) -> Made:
     told = Answered(asked.request_id, asked.model.version, outcomes)
-    entries, body = record(outcomes, asked.model.version, asked.caller, asked.request_id), told.body()
+    entries, body = record(outcomes, asked.model.version, asked.caller, asked.request_id, at), told.body()
     return Made(told, _submission(entries, asked.caller, asked.repeats, body), body)
 
 

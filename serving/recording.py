@@ -6,23 +6,34 @@ not use is left out. It holds nothing the score did not look at, and sent again 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from functools import cache
 
 from pydantic_core import to_json
 
 from risk import schema
-from risk.schema import Attribute
 from serving.access import Caller
 from serving.answers import Outcome
 from serving.messages import Row
 from serving.store.ledger import Entry, instant, score_entry
 
 
-def record(outcomes: Sequence[Outcome], model_version: str, caller: Caller, request_id: str) -> list[Entry]:
-    """An entry per outcome; a row that was rejected has no score and no entry."""
-    at = instant(datetime.now(UTC))
+def now() -> str:
+    """When what is scored now is said to have been recorded."""
+    return instant(datetime.now(UTC))
+
+
+def record(
+    outcomes: Sequence[Outcome], model_version: str, caller: Caller, request_id: str, at: str | None = None
+) -> list[Entry]:
+    """An entry per outcome; a row that was rejected has no score and no entry.
+
+    Parameters
+    ----------
+    at : :func:`now`, for requests that are recorded together
+    """
+    at = now() if at is None else at
     return [
         score_entry(
             score_id=outcome.score_id,
@@ -43,22 +54,33 @@ def record(outcomes: Sequence[Outcome], model_version: str, caller: Caller, requ
 
 
 def asked(row: Row) -> str:
-    """One case as it was understood: a request of its own, in JSON."""
-    declared = schema.attributes()
-    case = {
-        "case_id": row.case_id,
-        "opened_on": row.case.opened_on,
-        "registered_on": row.case.registered_on,
-        "attributes": {name: _word(declared[name], value) for name, value in row.columns.items()},
-        "facts": [
-            {"known_on": known_on, "name": name, "value": _word(declared[name], value)}
-            for name, known_on, value in row.facts
-        ],
-    }
-    return to_json({"as_of": row.as_of, "cases": [case]}).decode()
+    """One case as it was understood: a request of its own, in JSON.
+
+    A case id and the codes of levels hold nothing that JSON would have to escape.
+    """
+    word, case = _words(), row.case
+    attributes = ",".join([f'"{name}":{word[name](value)}' for name, value in row.columns.items()])
+    facts = ",".join(
+        [f'{{"known_on":"{day}","name":"{name}","value":{word[name](value)}}}' for name, day, value in row.facts]
+    )
+    return (
+        f'{{"as_of":"{row.as_of}","cases":[{{"case_id":"{row.case_id}","opened_on":"{case.opened_on}",'
+        f'"registered_on":"{case.registered_on}","attributes":{{{attributes}}},"facts":[{facts}]}}]}}'
+    )
 
 
-def _word(attribute: Attribute, value: float) -> Any:
-    if attribute.kind == "category":
-        return attribute.levels[int(value)]
-    return bool(value) if attribute.kind == "flag" else value
+@cache
+def _words() -> dict[str, Callable[[float], str]]:
+    """How the value of each attribute is written: a number as it is, a level or a flag as it was sent."""
+    made: dict[str, Callable[[float], str]] = {}
+    for name, attribute in schema.attributes().items():
+        if attribute.kind == "number":
+            made[name] = float.__repr__
+        else:
+            told = (
+                ("false", "true")
+                if attribute.kind == "flag"
+                else [to_json(level).decode() for level in attribute.levels]
+            )
+            made[name] = {float(i): text for i, text in enumerate(told)}.__getitem__
+    return made
