@@ -13,7 +13,9 @@ from benchmarks.quality_report import METRICS, behind, is_ours, levelled, oracle
 HOW = """\
 How it is judged. Cross-validation by person, the same folds for all, spread evenly over how cases ended; one thread each.
 Metrics are those of `models.metrics` at one week per set, weighted by the inverse probability of censoring; the public
-sets have no opening dates, so the censoring curve is one marginal Kaplan-Meier of the whole set. *injury, two years* and
+sets have no opening dates, so the censoring curve is one marginal Kaplan-Meier of the whole set. Where features tell who
+was followed, as in support2 and acath, such weights favour whoever weighs cases in the same wrong way; `quality_followup.md`
+judges those sets again with weights given the features, and shows on durations known in full which of the two is right. *injury, two years* and
 the synthetic registers are learned from censored outcomes and judged by all that happened, without weights. Peers get
 their settings from a small grid inside the training rows (random survival forest, boosted Cox and SurvivalBoost once
 per set, on the first training fold, because they are slow), follow-up ends at the horizon for all, and late entry is

@@ -32,7 +32,7 @@ from risk.files import whole_file
 
 RESULTS = Path(__file__).parent / "results"
 WEEK = 52.0
-OURS = ("linear", "hazard", "stacked")
+OURS = ("linear", "hazard", "direct", "stacked")
 Floats = npt.NDArray[np.float64]
 
 
@@ -187,7 +187,8 @@ def against_peers(size: Sizes, found: sets.CensoredSet) -> Iterator[Ratio]:
             learner: Any = peers.PEERS[name](found.week, defaults[name])
         else:
             known = catalogue.learner_class(name)._get_param_names()
-            learner = catalogue.make(name, **{k: v for k, v in {"horizons": found.horizons}.items() if k in known})
+            given = {"horizons": found.horizons, "horizon": found.week}
+            learner = catalogue.make(name, **{k: v for k, v in given.items() if k in known})
         began = time.process_time()
         learner.fit(train.X, train.y, entry=train.entry, groups=train.group)
         seconds = time.process_time() - began

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any, ClassVar, Self
 
-from models.contract import FloatArray, Rows
+from models.contract import FloatArray, Learner, Rows
 from models.direct import Direct
 from models.linear import LinearHazard
 from models.straight import straight_tables
@@ -64,6 +64,8 @@ class Additive(Direct):
             n_jobs=n_jobs,
         )
         self.max_bin = max_bin
+
+    fit_left_out = Learner.fit_left_out  # what the trees start from is fitted on all rows, those held out among them
 
     def _tree_params(self, n_features: int) -> dict[str, Any]:
         return {

@@ -9,9 +9,10 @@ from typing import Any
 import lightgbm as lgb
 import numpy as np
 
-from models.contract import FloatArray, IntArray, expit
+from models.contract import BoolArray, FloatArray, IntArray, expit
 
 BIN_SAMPLE = 50_000
+LITTLE = 2_000_000  # cells
 # Without `deterministic` and a fixed layout the same rows can give other trees from one run to the next.
 FIXED: dict[str, Any] = {
     "deterministic": True,
@@ -54,8 +55,9 @@ def make_dataset(
 ) -> lgb.Dataset:
     """A binned data set of repeated rows; the extra columns come last and are numbers."""
     n_columns = rows.matrix.shape[1] + rows.extra.shape[1]
+    # Read row by row to save memory, or, where there is little to save, at once; the bins are the same.
     data = lgb.Dataset(
-        rows,
+        rows if len(rows) * n_columns > LITTLE else rows[:],
         label=label,
         weight=None if np.all(weight == 1.0) else weight,
         init_score=init_score,
@@ -104,6 +106,16 @@ def boost(
     return Boosted(lgb.train(settings, data, num_boost_round=best), best, tuple(without.boosters))
 
 
+def split(fold: IntArray, held_out: Sequence[int], closed: BoolArray) -> dict[int, tuple[IntArray, IntArray]]:
+    """Positions inside and outside of each fold held out; one without which nobody closed cannot be, and is left out."""
+    inside = {f: fold != f for f in held_out}
+    return {
+        f: (np.flatnonzero(stays), np.flatnonzero(~stays))
+        for f, stays in inside.items()
+        if closed[stays].any() and not stays.all()
+    }
+
+
 def held_out_scores(
     boosted: Boosted, rows: Repeated, folds: Sequence[tuple[IntArray, IntArray]], n_jobs: int
 ) -> tuple[IntArray, FloatArray]:
@@ -142,7 +154,7 @@ def settle(
 
 
 def soft_outcomes(score: FloatArray, data: lgb.Dataset) -> tuple[FloatArray, FloatArray]:
-    """Gradient and curvature of the cross-entropy, also for outcomes that leave [0, 1] (LightGBM's own refuses them)."""
+    """Gradient and curvature of the cross-entropy for outcomes that leave [0, 1], which LightGBM's own refuses."""
     p, weight = expit(score), _weight_of(data)
     return weight * (p - np.asarray(data.get_label())), weight * np.maximum(p * (1.0 - p), 1e-6)
 

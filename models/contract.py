@@ -13,6 +13,7 @@ A concrete learner fills in ``_fit``, ``_survival``, ``_contributions``, ``_stat
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -150,6 +151,19 @@ class Learner(BaseEstimator):
         """A copy fitted on other rows with what was tuned on these (penalties, number of trees) kept: for cross-fitting."""
         copy: Self = clone(self)
         return copy.fit_rows(self.columns_, rows)
+
+    def borrow(self, fitted: Sequence[Learner]) -> None:
+        """Take over from learners already fitted on the rows to come what need not be found twice; nothing by default."""
+
+    def fit_left_out(
+        self, columns: Columns, rows: Rows, fold: IntArray, held_out: Sequence[int]
+    ) -> list[tuple[int, Learner]]:
+        """:meth:`fit_rows`, and copies fitted without each of the folds ``held_out``, (n,) a fold per row.
+
+        What was tuned on all rows is kept in the copies. A fold without which nothing can be learned may be missing.
+        """
+        self.fit_rows(columns, rows)
+        return [(f, self.refitted(rows.take(fold != f))) for f in held_out]
 
     def refresh(
         self,

@@ -20,6 +20,7 @@ without its person. Two transformations are offered:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import ClassVar, Self
 
@@ -56,6 +57,7 @@ class Direct(HorizonLearner):
 
     name: ClassVar[str] = "direct"
     tuned_nuisance_: Learner | None = None
+    lent_: Learner | None = None
 
     def __init__(
         self,
@@ -64,7 +66,7 @@ class Direct(HorizonLearner):
         nuisance: str = "linear",
         n_folds: int = 3,
         n_estimators: int = 400,
-        learning_rate: float = 0.05,
+        learning_rate: float = 0.07,
         num_leaves: int = 8,
         min_rows: int = 20,
         reg_lambda: float = 5.0,
@@ -100,9 +102,11 @@ class Direct(HorizonLearner):
             return rows, np.where(known, open_past(rows, self.horizon), judge.passing(rows.weeks))
         return rows, doubly_robust(rows, known, judge, self.horizon)
 
-    def _fit(self, rows: Rows) -> None:
-        self.tuned_nuisance_ = None
-        super()._fit(rows)
+    def borrow(self, fitted: Sequence[Learner]) -> None:
+        self.lent_ = next((m for m in fitted if m.name == self.nuisance), None)
+
+    def _begin(self) -> None:
+        self.tuned_nuisance_, self.lent_ = self.lent_, None
 
     def _tuned_as(self, other: Self) -> None:
         self.tuned_nuisance_ = other.tuned_nuisance_

@@ -6,6 +6,9 @@ import numpy as np
 
 from models.contract import BoolArray, IntArray
 
+MANY_ROWS = 20_000
+ENOUGH = 2_000  # persons to hold out
+
 
 def fold_of_group(group: IntArray, n_folds: int, seed: int) -> IntArray:
     """A fold 0..n_folds-1 per row, (n,); rows of one person share it, and folds hold about as many persons each.
@@ -16,6 +19,26 @@ def fold_of_group(group: IntArray, n_folds: int, seed: int) -> IntArray:
     persons, at = np.unique(group, return_inverse=True)
     folds = np.arange(len(persons)) % n_folds
     return np.random.default_rng(seed).permutation(folds)[at].astype(np.int64)
+
+
+def holdouts(group: IntArray, seed: int, n_folds: int = 5) -> tuple[IntArray, range]:
+    """A fold per row, (n,), and the folds to hold out in turn.
+
+    All of few persons; of more than :data:`ENOUGH` only so many folds that about that number is held out, because each
+    fold costs a fit and what is learned from them (when to stop, a slope, a few weights) needs no more. Of
+    :data:`MANY_ROWS` one in ten is held out once, and the trees grown beside it are kept.
+
+    >>> fold, held_out = holdouts(np.arange(100), seed=0)
+    >>> np.bincount(fold).tolist(), list(held_out)
+    ([20, 20, 20, 20, 20], [0, 1, 2, 3, 4])
+    >>> [len(holdouts(np.arange(n), seed=0)[1]) for n in (2000, 3000, 5000, 20000)]
+    [5, 4, 2, 1]
+    """
+    if len(group) >= MANY_ROWS:
+        return fold_of_group(group, 10, seed), range(1)
+    fold = fold_of_group(group, n_folds, seed)
+    enough = -(-ENOUGH * n_folds // len(np.unique(group)))
+    return fold, range(min(int(fold.max()) + 1, max(enough, 2)))
 
 
 def sample_groups(group: IntArray, n_rows: int, seed: int) -> BoolArray:

@@ -12,10 +12,13 @@ the likelihood of all its periods: fine periods cost no rows, and late entry cos
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Any, ClassVar, Self
 
+import lightgbm as lgb
 import numpy as np
 from sklearn.base import clone
+from threadpoolctl import threadpool_limits
 
 from models.boosting import (
     Repeated,
@@ -24,10 +27,12 @@ from models.boosting import (
     held_out_scores,
     make_dataset,
     settle,
+    split,
     to_text,
 )
+from models.columns import Columns
 from models.contract import HORIZONS, FloatArray, IntArray, Learner, Rows
-from models.folds import fold_of_group
+from models.folds import holdouts
 from models.periods import (
     Watched,
     as_periods,
@@ -45,7 +50,6 @@ from models.treescores import raw_score, tree_parts
 
 CHUNK = 65536
 LARGEST = 30.0
-FEW_ROWS = 20_000
 
 
 class BoostedHazard(Learner):
@@ -83,7 +87,7 @@ class BoostedHazard(Learner):
         follow_up: float = 1.0,
         n_bands: int = 3,
         n_estimators: int = 400,
-        learning_rate: float = 0.05,
+        learning_rate: float = 0.07,
         num_leaves: int = 8,
         min_closings: float = 10.0,
         reg_lambda: float = 5.0,
@@ -107,6 +111,26 @@ class BoostedHazard(Learner):
         self.n_jobs = n_jobs
 
     def _fit(self, rows: Rows) -> None:
+        self._learn(rows, *holdouts(rows.group, self.random_state))
+
+    def fit_left_out(
+        self, columns: Columns, rows: Rows, fold: IntArray, held_out: Sequence[int]
+    ) -> list[tuple[int, Learner]]:
+        """As every learner's, at no further cost: the copies are the trees that early stopping grew anyway."""
+        if not self.patience:
+            return super().fit_left_out(columns, rows, fold, held_out)
+        self._adopt(columns)
+        with threadpool_limits(limits=1, user_api="blas"):
+            without = self._learn(rows, fold, held_out)
+        return [(f, self._with_trees(booster)) for f, booster in without]
+
+    def _with_trees(self, booster: lgb.Booster) -> Self:
+        other = copy(self)
+        other.booster_ = booster
+        return other
+
+    def _learn(self, rows: Rows, fold: IntArray, held_out: Sequence[int]) -> list[tuple[int, lgb.Booster]]:
+        """Fit; boosting stops where rows of the folds held out no longer gain. The trees grown without each of them."""
         self.periods_ = choose_periods(rows, self.horizons, self.n_periods, self.follow_up)
         seen = watch(rows, self.periods_)
         require_closings(seen.closed, self.periods_)
@@ -118,9 +142,8 @@ class BoostedHazard(Learner):
         counted = Repeated(rows.matrix, row, np.column_stack([rows.entry[row], band.astype(np.float64)]))
         params, weight = self._params(), rows.weight[row]
         data = make_dataset(counted, closed, weight, offset, self.columns_.categories, params)
-        folds = holdouts(rows.group[row], len(rows), self.random_state) if self.patience else []
-        # The only closing cannot be held out: nothing would be left to learn from.
-        folds = [f for f in folds if closed[f[0]].any()]
+        parts = split(fold[row], held_out, closed > 0) if self.patience else {}
+        folds = list(parts.values())
         boosted = boost(data, params, self.n_estimators, folds, self.patience)
         self.booster_, self.n_trees_, self.slope_ = boosted.booster, boosted.n_trees, 1.0
         self.level_ = 0.0
@@ -128,12 +151,13 @@ class BoostedHazard(Learner):
             at, score = held_out_scores(boosted, counted, folds, self.n_jobs)
             self.level_, self.slope_ = settle(score, offset[at], closed[at], weight[at], np.exp)
             self.offset_ = self.offset_ + self.level_
+        return list(zip(parts, boosted.without_fold, strict=True))
 
     def refitted(self, rows: Rows) -> Self:
-        copy: Self = clone(self).set_params(n_estimators=self.n_trees_, patience=0)
-        copy.fit_rows(self.columns_, rows)
-        copy.offset_, copy.slope_, copy.level_ = copy.offset_ + self.level_, self.slope_, self.level_
-        return copy
+        other: Self = clone(self).set_params(n_estimators=self.n_trees_, patience=0)
+        other.fit_rows(self.columns_, rows)
+        other.offset_, other.slope_, other.level_ = other.offset_ + self.level_, self.slope_, self.level_
+        return other
 
     def _refresh(self, rows: Rows, age: FloatArray, within: float) -> Change | None:
         self.change_ = None
@@ -242,11 +266,3 @@ def count_by_band(
     row, at = np.nonzero(expected > 0)
     closed = seen.closed[row] & (band[seen.period[row]] == at)
     return row.astype(np.int64), at.astype(np.int64), expected[row, at], closed.astype(np.float64)
-
-
-def holdouts(group: IntArray, n_rows: int, seed: int) -> list[tuple[IntArray, IntArray]]:
-    """Persons to stop early on: five folds of few rows, one tenth of many."""
-    few = n_rows < FEW_ROWS
-    fold = fold_of_group(group, 5 if few else 10, seed)
-    used = range(int(fold.max()) + 1) if few else range(1)
-    return [(np.flatnonzero(fold != f), np.flatnonzero(fold == f)) for f in used]

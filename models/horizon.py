@@ -14,9 +14,12 @@ What differs between these learners is only which outcome each row is given: see
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+import lightgbm as lgb
 import numpy as np
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
@@ -30,10 +33,12 @@ from models.boosting import (
     make_dataset,
     settle,
     soft_outcomes,
+    split,
     to_text,
 )
-from models.contract import FloatArray, Learner, Rows, expit, logit
-from models.hazard import holdouts
+from models.columns import Columns
+from models.contract import FloatArray, IntArray, Learner, Rows, expit, logit
+from models.folds import holdouts
 from models.periods import (
     Periods,
     as_periods,
@@ -102,6 +107,9 @@ class HorizonLearner(Learner):
     def _tree_params(self, n_features: int) -> dict[str, Any]:
         return {}
 
+    def _begin(self) -> None:
+        """Called before fitting anew."""
+
     def _start(self, rows: Rows, share_open: FloatArray, offset: FloatArray) -> FloatArray:
         """What the trees start from beside the offset, (n,)."""
         return np.zeros(len(rows))
@@ -110,24 +118,52 @@ class HorizonLearner(Learner):
         """Called when the trees stand."""
 
     def _fit(self, rows: Rows) -> None:
+        self._begin()
         self._learn(rows, None)
+
+    def fit_left_out(
+        self, columns: Columns, rows: Rows, fold: IntArray, held_out: Sequence[int]
+    ) -> list[tuple[int, Learner]]:
+        """As every learner's, at no further cost: the copies are the trees that early stopping grew anyway."""
+        if not self.patience:
+            return super().fit_left_out(columns, rows, fold, held_out)
+        self._adopt(columns)
+        self._begin()
+        with threadpool_limits(limits=1, user_api="blas"):
+            without = self._learn(rows, None, (fold, held_out))
+        return [(f, self._with_trees(booster)) for f, booster in without]
+
+    def _with_trees(self, booster: lgb.Booster) -> Self:
+        other = copy(self)
+        other.booster_ = booster
+        return other
 
     def refitted(self, rows: Rows) -> Self:
         if not hasattr(self, "drawn_in_"):  # opened from files, which hold what scoring needs and no more
             return super().refitted(rows)
-        copy: Self = clone(self).set_params(n_estimators=self.n_trees_, patience=0)
-        copy._adopt(self.columns_)
-        copy._tuned_as(self)
+        other: Self = clone(self).set_params(n_estimators=self.n_trees_, patience=0)
+        other._adopt(self.columns_)
+        other._tuned_as(self)
         with threadpool_limits(limits=1, user_api="blas"):
-            copy._learn(rows, (self.level_, self.drawn_in_))
-        return copy
+            other._learn(rows, (self.level_, self.drawn_in_))
+        return other
 
     def _tuned_as(self, other: Self) -> None:
         """Take over what else ``other`` tuned, before learning from other rows."""
 
-    def _learn(self, rows: Rows, settled: tuple[float, float] | None) -> None:
-        """Fit; ``settled`` are the level and slope found before, when they are not to be found anew."""
-        rows, share_open = self._outcomes(rows.take(rows.entry < self.horizon))
+    def _learn(
+        self,
+        rows: Rows,
+        settled: tuple[float, float] | None,
+        folds: tuple[IntArray, Sequence[int]] | None = None,
+    ) -> list[tuple[int, lgb.Booster]]:
+        """Fit; boosting stops where rows of the folds held out no longer gain. The trees grown without each of them.
+
+        ``settled`` are the level and slope found before, when they are not to be found anew; ``folds`` a fold per row
+        and those to hold out, for learners whose outcomes leave no row aside.
+        """
+        ahead = rows.entry < self.horizon
+        rows, share_open = self._outcomes(rows.take(ahead))
         if not len(rows) or not (rows.closed & (rows.weeks <= self.horizon)).any():
             raise TooFewCasesError(
                 f"no case with a known outcome closed by week {self.horizon:g}: nothing can be learned; "
@@ -135,26 +171,32 @@ class HorizonLearner(Learner):
             )
         self._keep_offset(*product_limit(rows))
         params = self._params(rows.matrix.shape[1])
+        if not (share_open.min() >= 0.0 and share_open.max() <= 1.0):
+            params["objective"] = soft_outcomes
         offset = self._offset(rows.entry)
         offset = offset + self._start(rows, share_open, offset)
         table = Repeated(rows.matrix, np.arange(len(rows)), rows.entry[:, None])
         data = make_dataset(table, share_open, rows.weight, offset, self.columns_.categories, params)
-        folds = holdouts(rows.group, len(rows), self.random_state) if self.patience else []
-        boosted = boost(data, params, self.n_estimators, folds, self.patience)
+        parts: dict[int, tuple[IntArray, IntArray]] = {}
+        if self.patience:
+            fold, held_out = holdouts(rows.group, self.random_state) if folds is None else (folds[0][ahead], folds[1])
+            parts = split(fold, held_out, rows.closed & (rows.weeks <= self.horizon))
+        boosted = boost(data, params, self.n_estimators, list(parts.values()), self.patience)
         self.booster_, self.n_trees_ = boosted.booster, boosted.n_trees
         self.level_, self.slope_ = settled or (0.0, 1.0)
-        if folds:
-            at, score = held_out_scores(boosted, table, folds, self.n_jobs)
+        if parts:
+            at, score = held_out_scores(boosted, table, list(parts.values()), self.n_jobs)
             self.level_, self.slope_ = settle(score, offset[at], share_open[at], rows.weight[at], expit)
         self.drawn_in_ = self.slope_
         self._finish(rows)
         self.shape_ = fit_shape(
             rows, _cumulative(self._score(self._trees(rows.matrix, rows.entry), rows.entry)), self.horizon
         )
+        return list(zip(parts, boosted.without_fold, strict=True))
 
     def _params(self, n_features: int) -> dict[str, Any]:
         return {
-            "objective": soft_outcomes,
+            "objective": "cross_entropy",
             "learning_rate": self.learning_rate,
             "num_leaves": self.num_leaves,
             "min_data_in_leaf": self.min_rows,

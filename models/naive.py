@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from models.contract import FloatArray, Rows
+from models.contract import FloatArray, Learner, Rows
 from models.horizon import HorizonLearner
 from risk.errors import TooFewCasesError
 
@@ -48,6 +48,8 @@ class _Naive(HorizonLearner):
         self.patience = patience
         self.random_state = random_state
         self.n_jobs = n_jobs
+
+    fit_left_out = Learner.fit_left_out  # rows may be left aside, so folds of all rows are not those of the trees
 
 
 class MaturedOnly(_Naive):

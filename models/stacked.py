@@ -18,13 +18,12 @@ import numpy as np
 from scipy.optimize import minimize
 
 from models import catalogue
-from models.contract import HORIZONS, FloatArray, IntArray, Learner, Rows, expit, logit
-from models.folds import fold_of_group
+from models.contract import HORIZONS, BoolArray, FloatArray, IntArray, Learner, Rows, expit, logit
+from models.folds import holdouts
 from models.recent import Change
 from risk.errors import ConfigError
 
 NEAREST = 1e-12  # to 0 or 1 that a member's chance is taken to be
-FEW_ROWS = 20_000
 
 
 class Stacked(Learner):
@@ -34,8 +33,9 @@ class Stacked(Learner):
     ----------
     members : names of learners in the catalogue
     horizons : weeks asked for later
-    n_folds : parts of persons held out in turn to learn the weights; of many rows only the first is
+    n_folds : parts of persons held out in turn to learn the weights (see :func:`models.folds.holdouts`)
     prior_deviation : how far the logarithms of the weights may lie from equal ones before data
+    learning_rate : of members that boost; larger than theirs alone, for a blend averages out what that costs
     random_state : seed of the folds and of the members
     n_jobs : threads, for members that take any
 
@@ -55,6 +55,7 @@ class Stacked(Learner):
         horizons: Sequence[float] = HORIZONS,
         n_folds: int = 5,
         prior_deviation: float = 0.5,
+        learning_rate: float = 0.1,
         random_state: int = 0,
         n_jobs: int = 1,
     ) -> None:
@@ -62,27 +63,25 @@ class Stacked(Learner):
         self.horizons = horizons
         self.n_folds = n_folds
         self.prior_deviation = prior_deviation
+        self.learning_rate = learning_rate
         self.random_state = random_state
         self.n_jobs = n_jobs
 
     def _fit(self, rows: Rows) -> None:
         if self.name in self.members or not self.members:
             raise ConfigError(f"members of a blend are other learners, not {', '.join(self.members) or 'none'}")
-        self.members_ = [self._member(name).fit_rows(self.columns_, rows) for name in self.members]
+        fold, all_folds = holdouts(rows.group, self.random_state, self.n_folds)
+        held_out = [f for f in all_folds if len(self.members) > 1 and _can_learn(rows, fold != f, max(self.horizons))]
+        left_out = self._fit_members(rows, fold, held_out)
         self.weights_ = equal_by_kind([m.uses_boosting for m in self.members_])
-        if len(self.members_) == 1:
+        held_out = [f for f in held_out if all(f in copies for copies in left_out)]
+        if not held_out:
             return
-        fold = fold_of_group(rows.group, self.n_folds, self.random_state)
-        held_out = range(self.n_folds) if len(rows) < FEW_ROWS else range(1)
-        tests, odds = [], []
-        for f in held_out:
-            train, test = rows.take(fold != f), rows.take(fold == f)
-            if not len(test) or not _can_learn(train, max(self.horizons)):
-                continue
-            tests.append(test)
-            odds.append(np.stack([self._odds(m.refitted(train), test) for m in self.members_]))
-        if not tests:
-            return
+        tests = [rows.take(fold == f) for f in held_out]
+        odds = [
+            np.stack([self._odds(copies[f], test) for copies in left_out])
+            for f, test in zip(held_out, tests, strict=True)
+        ]
         closed_in, seen_to = zip(
             *(intervals(t, np.sort(np.asarray(self.horizons, dtype=np.float64))) for t in tests), strict=True
         )
@@ -91,6 +90,20 @@ class Stacked(Learner):
         weight = weight * len(np.unique(rows.group)) / len(rows)
         where = np.concatenate(closed_in), np.concatenate(seen_to)
         self.weights_ = self._weigh(np.concatenate(odds, axis=1), *where, weight)
+
+    def _fit_members(self, rows: Rows, fold: IntArray, held_out: Sequence[int]) -> list[dict[int, Learner]]:
+        """Fit the members; for each, its copies by the fold that they were fitted without."""
+        self.members_: list[Learner] = []
+        left_out = []
+        for name in self.members:
+            member = self._member(name)
+            member.borrow(self.members_)
+            if held_out:
+                left_out.append(dict(member.fit_left_out(self.columns_, rows, fold, held_out)))
+            else:
+                member.fit_rows(self.columns_, rows)
+            self.members_.append(member)
+        return left_out
 
     def _refresh(self, rows: Rows, age: FloatArray, within: float) -> Change | None:
         kept = [m.refreshes for m in self.members_]
@@ -110,7 +123,7 @@ class Stacked(Learner):
     def _member(self, name: str) -> Learner:
         known = catalogue.learner_class(name)._get_param_names()
         given = {"horizons": self.horizons, "horizon": float(max(self.horizons))}
-        given |= {"random_state": self.random_state, "n_jobs": self.n_jobs}
+        given |= {"learning_rate": self.learning_rate, "random_state": self.random_state, "n_jobs": self.n_jobs}
         return catalogue.make(name, **{k: v for k, v in given.items() if k in known})
 
     def _odds(self, member: Learner, rows: Rows) -> FloatArray:
@@ -170,9 +183,10 @@ def equal_by_kind(is_tree: Sequence[bool]) -> FloatArray:
     return weights
 
 
-def _can_learn(rows: Rows, horizon: float) -> bool:
-    """Whether somebody closed by the horizon who was seen before it."""
-    return bool((rows.closed & (rows.weeks <= horizon) & (rows.entry < horizon)).any())
+def _can_learn(rows: Rows, chosen: BoolArray, horizon: float) -> bool:
+    """Whether somebody among the rows chosen closed by the horizon who was seen before it; and not all are chosen."""
+    closed = rows.closed & (rows.weeks <= horizon) & (rows.entry < horizon)
+    return bool(closed[chosen].any() and not chosen.all())
 
 
 def share(ratios: FloatArray) -> FloatArray:

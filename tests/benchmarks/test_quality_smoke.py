@@ -187,3 +187,13 @@ def test_the_register_with_all_in_sight_differs_only_by_the_protected_columns() 
     assert all_of_it.X[list(usual.X.columns)].equals(usual.X)
     assert np.array_equal(usual.y, all_of_it.y)
     assert usual.name != all_of_it.name, "records of one must not be taken for those of the other"
+
+
+def test_slow_peers_run_every_repeat_of_small_sets_only() -> None:
+    small = sets.load("injury_smoke")
+    middling = small.take(np.resize(np.arange(len(small)), quality.SMALL + 1))
+    assert not quality._why_not("survivalboost", small, 0)
+    assert quality._why_not("survivalboost", small, 1)
+    assert not quality._why_not("forest", small, 1)
+    assert quality._why_not("forest", middling, 1)
+    assert not quality._why_not("forest", middling, 0)

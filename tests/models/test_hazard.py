@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 
 from models import catalogue
-from models.boosting import Repeated, settle
+from models.boosting import Repeated, settle, split
 from models.columns import Columns
 from models.contract import canonical_rows, outcome
-from models.hazard import choose_bands, count_by_band, holdouts
+from models.folds import holdouts
+from models.hazard import choose_bands, count_by_band
 from models.periods import baseline_log_hazard, choose_periods, watch
 
 
@@ -59,9 +60,17 @@ def test_pure_noise_stops_early_and_stays_close_to_the_baseline():
 
 def test_persons_are_never_split_between_holdouts():
     group = np.repeat(np.arange(100), 4)
-    for inside, outside in holdouts(group, 400, seed=0):
+    fold, held_out = holdouts(group, seed=0)
+    parts = split(fold, held_out, np.ones(400, bool))
+    assert len(parts) == 5
+    for inside, outside in parts.values():
         assert not set(group[inside]) & set(group[outside])
         assert len(inside) + len(outside) == 400
+
+
+def test_a_fold_with_the_only_closing_is_not_held_out():
+    fold = np.array([0, 0, 1, 1, 2, 2])
+    assert list(split(fold, range(4), np.arange(6) == 3)) == [0, 2]
 
 
 def test_repeated_rows_are_read_as_if_they_had_been_written_out():

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models import catalogue
+from models import catalogue, linear
 from models.columns import Columns
-from models.contract import canonical_rows, outcome
+from models.contract import Rows, canonical_rows, logit, outcome
+from models.folds import holdouts
 from models.stacked import intervals, share
 from risk.errors import ConfigError
 
@@ -72,3 +73,73 @@ def test_intervals_say_only_what_was_seen():
 
 def test_weights_are_shares():
     np.testing.assert_allclose(share(np.array([0.0, np.log(3.0)])), [0.25, 0.75])
+
+
+def rows_of(n=1200, seed=3):
+    X, y, _ = register(n, seed, True)
+    X = X.round(0).clip(-2, 2)  # few values: where bins are cut then does not hang on how often each occurs
+    columns = Columns.of(X)
+    return X, columns, canonical_rows(columns, X, y)
+
+
+@pytest.mark.parametrize("name", ["linear", "hazard", "direct", "additive", "matured_only"])
+def test_copies_left_out_have_not_seen_their_fold_and_are_much_like_a_refit(name):
+    X, columns, rows = rows_of()
+    fold, held_out = holdouts(rows.group, seed=0, n_folds=3)
+    learner = catalogue.make(name)
+    copies = dict(learner.fit_left_out(columns, rows, fold, held_out))
+    whole = learner.survival(X, [52.0])[:, 0]
+    assert list(copies) == [0, 1, 2]
+    for f, copy in copies.items():
+        p = copy.survival(X, [52.0])[:, 0]
+        refit = learner.refitted(rows.take(fold != f)).survival(X, [52.0])[:, 0]
+        assert np.abs(p - refit).mean() < 0.02
+        assert np.abs(p - whole).max() > 1e-3
+        assert copy.contributions(X[:20], 52.0).sum(axis=1).to_numpy() == pytest.approx(logit(p[:20]), abs=1e-9)
+
+
+@pytest.mark.parametrize("name", ["hazard", "direct"])
+def test_trees_left_out_are_the_same_whatever_happened_in_their_fold(name):
+    _, columns, rows = rows_of()
+    fold = np.arange(len(rows)) % 3
+    at = np.flatnonzero(fold == 1)
+    order = np.arange(len(rows))
+    order[at] = np.random.default_rng(0).permutation(at)  # the same outcomes, handed to others of the fold
+    other = Rows(rows.matrix, rows.closed[order], rows.weeks[order], rows.entry, rows.weight, rows.group)
+    texts = []
+    for given in (rows, other):
+        learner = catalogue.make(name, n_estimators=40)
+        if name == "direct":  # its made-up outcomes of censored cases are left as they were
+            rows_known, shares = given, (given.weeks > 52).astype(float)
+            learner._outcomes = lambda _, r=rows_known, s=shares: (r, s)
+        copies = dict(learner.fit_left_out(columns, given, fold, [0, 1, 2]))
+        texts.append([copies[f].booster_.model_to_string(num_iteration=5) for f in range(3)])
+    assert texts[0][1] == texts[1][1]
+    assert texts[0][0] != texts[1][0]
+    assert texts[0][2] != texts[1][2]
+
+
+def test_a_blend_of_given_folds_fits_each_tree_member_no_more_than_once(monkeypatch):
+    X, y, _ = register(600, 4, True)
+    fitted = []
+    for name in ("hazard", "direct"):
+        cls = catalogue.learner_class(name)
+        monkeypatch.setattr(cls, "refitted", lambda self, rows: fitted.append(self.name))
+    catalogue.make("stacked").fit(X, y)
+    assert fitted == []
+
+
+def test_the_linear_member_is_lent_to_the_one_that_needs_a_linear_hazard(monkeypatch):
+    X, y, _ = register(600, 4, True)
+    searched, search = [], linear.search
+
+    def counted(*arguments):
+        searched.append(1)
+        return search(*arguments)
+
+    monkeypatch.setattr(linear, "search", counted)
+    blend = catalogue.make("stacked").fit(X, y)
+    assert len(searched) == 1
+    assert blend.members_[2].tuned_nuisance_ is blend.members_[0]
+    blend.members_[2].fit(X, y)
+    assert len(searched) == 2, "lent once; fitted alone it finds its own"
