@@ -14,10 +14,12 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pandas as pd
 import pytest
+from sqlalchemy import create_engine
 from starlette.testclient import TestClient
 
 from models import catalogue
@@ -143,6 +145,25 @@ def bearer(key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"}
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A store of each kind: SQLite always; PostgreSQL where RISK_TEST_POSTGRES names a database, each test in a schema of its own."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'store.db'}"
+        return
+    server = os.environ.get("RISK_TEST_POSTGRES")
+    if not server:
+        pytest.skip("RISK_TEST_POSTGRES names no PostgreSQL database to test on")
+    name = f"t{uuid4().hex[:12]}"
+    engine = create_engine(server.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE SCHEMA {name}")
+    yield f"{server}{'&' if '?' in server else '?'}options=-csearch_path%3D{name}"
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"DROP SCHEMA {name} CASCADE")
+    engine.dispose()
+
+
 @pytest.fixture(scope="session")
 def first_store(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A fresh store with one key that may do everything, to be copied."""
@@ -185,7 +206,7 @@ class Server:
             self.port = free.getsockname()[1]
         self._model, self._settings = str(model), {"RISK_HOME": str(home), "RISK_REFRESH_SECONDS": "0"} | settings
         self.url = f"http://127.0.0.1:{self.port}"
-        self.store = f"sqlite:///{home / 'store-dev.db'}"
+        self.store = settings.get("RISK_STORE", f"sqlite:///{home / 'store-dev.db'}")
         self._log = home / "serve.log"  # a pipe that nobody reads would fill up and stop the service
 
     def start(self) -> float:

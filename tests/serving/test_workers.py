@@ -29,9 +29,9 @@ def workers_in(log: Path) -> set[str]:
 
 
 def test_two_workers_keep_one_chain_count_together_and_finish_what_they_began(
-    start_server: Callable[..., Any], bundle_folder: Path, tmp_path: Path
+    start_server: Callable[..., Any], bundle_folder: Path, tmp_path: Path, store_url: str
 ) -> None:
-    server = start_server(bundle_folder, tmp_path, RISK_WORKERS="2")
+    server = start_server(bundle_folder, tmp_path, RISK_WORKERS="2", RISK_STORE=store_url)
     log, asked, until = tmp_path / "serve.log", 0, time.monotonic() + 60
     with ThreadPoolExecutor(6) as pool:
         # Workers start one after the other, and whoever is first takes all until the other is there too.
@@ -54,7 +54,7 @@ def test_two_workers_keep_one_chain_count_together_and_finish_what_they_began(
     store = open_store(server.store)
     found = verify(store, Seals(KNOWN_TO_ALL.encode()))
     store.close()
-    assert (found.n_faults, found.n_rows) == (0, 3 * asked + 1200)
+    assert (found.n_faults, found.n_payloads) == (0, 3 * asked + 1200)
 
 
 def test_what_every_worker_would_refuse_is_refused_before_any_is_started(

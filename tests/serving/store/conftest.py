@@ -1,17 +1,13 @@
-"""A store of each kind: SQLite always; PostgreSQL where RISK_TEST_POSTGRES names a database, each test in a schema of its own."""
+"""A store of either kind, with a chain begun, and what is written into it."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
-from sqlalchemy import create_engine
 
 from risk.errors import StoreError
 from risk.reasons import Reason
@@ -22,24 +18,6 @@ from serving.store.worklists import read_list, save_lists
 from serving.store.writer import Writer
 
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'store.db'}"
-        return
-    server = os.environ.get("RISK_TEST_POSTGRES")
-    if not server:
-        pytest.skip("RISK_TEST_POSTGRES names no PostgreSQL database to test on")
-    name = f"t{uuid4().hex[:12]}"
-    engine = create_engine(server.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f"CREATE SCHEMA {name}")
-    yield f"{server}{'&' if '?' in server else '?'}options=-csearch_path%3D{name}"
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f"DROP SCHEMA {name} CASCADE")
-    engine.dispose()
 
 
 @pytest.fixture
