@@ -30,7 +30,7 @@ from serving.champion import InService
 from serving.columns import Columns
 from serving.messages import accepted_attributes
 from serving.store.blocks import BLOCK_DIGITS, Block
-from serving.store.blocktext import Template, header_of, outputs
+from serving.store.blocktext import Template, header_of, listed
 from serving.store.ledger import Entry, block_entry, instant
 from serving.wording import INTERVAL, LEVEL, OUTCOME, Wording, abstention, notes, reason, said, wording_of
 
@@ -65,13 +65,11 @@ class AnsweredMany:
         told = map(self.block.pieces.__getitem__, self.block.codes[:, STATUS].tolist())
         return [*told, *["rejected"] * len(self.others)]
 
-    def body(self) -> str:
+    def body(self) -> bytes:
         """As JSON."""
-        texts = outputs(self.block, self.block_id)
-        if self.others:
-            told = zip(self.block.numbers[:, PLACE].tolist(), texts, strict=True)
-            texts = [text for _, text in sorted([*told, *self.others])]
-        return body_of(self.request_id, self.statuses, texts)
+        begun, ended = body_of(self.request_id, self.statuses, [_GAP]).encode().split(_GAP.encode())
+        others = [(place, text.encode()) for place, text in self.others]
+        return b"".join([begun, *listed(self.block, self.block_id, others), ended])
 
     def entries(self, caller: Caller) -> list[Entry]:
         """What the ledger keeps of it; nothing when no case fits."""
@@ -202,26 +200,33 @@ def _reason(reasons: ReasonColumns, key: int) -> str:
 _DAY_0 = date(1970, 1, 1).toordinal()
 
 
+_GAP = "\0"  # stands in no text of JSON
+
+
 @lru_cache(maxsize=64)
 def _header(words: Wording, as_of: date, n_curve: int, n_reasons: int, covers: str | None) -> str:
     """How such a block is read: the wording of outcomes with gaps for what differs, and what the numbers asked stand for."""
-    gap, quoted, ending = "%s", '"%s"', words.ending.replace("%", "%%")
-    outcome, listed = OUTCOME.replace("%d", "%s", 1), "%s" * n_reasons
+    gap, quoted = _GAP, f'"{_GAP}"'
+    outcome, reasons_of, curve_of = (
+        OUTCOME.replace("%d", "%s", 1),
+        gap * n_reasons,
+        words.curve_text % ((gap,) * n_curve),
+    )
     interval = "null" if covers is None else INTERVAL % (gap, gap, LEVEL, covers)
     scored = outcome % (
-        gap, quoted, quoted, "scored", gap, interval, gap, gap, words.curve_text, gap, gap, listed, listed, gap, gap, "null",
-        "[]", as_of, ending,
+        gap, quoted, quoted, "scored", gap, interval, gap, gap, curve_of, gap, gap, reasons_of, reasons_of, gap, gap,
+        "null", "[]", as_of, words.ending,
     )  # fmt: skip
     without = outcome % (
-        gap, quoted, quoted, gap, "null", "null", "null", "null", "", gap, gap, "", "", "[]", gap, gap, "[]", as_of, ending,
+        gap, quoted, quoted, gap, "null", "null", "null", "null", "", gap, gap, "", "", "[]", gap, gap, "[]", as_of, words.ending,
     )  # fmt: skip
     around = () if covers is None else (f"n{LOW}", f"n{HIGH}")
     first, last = (f"i{PLACE}", "case", "score"), (f"n{RATE}", f"n{AGE}")
     curve = [f"n{CURVE + i}" for i in range(n_curve)]
     reasons = [f"c{REASONS + i}" for i in range(2 * n_reasons)]
     templates = [
-        Template(scored, (*first, f"n{P}", *around, f"c{BAND}", f"c{WORDS}", *curve, *last, *reasons, f"c{UNKNOWN}", f"c{WARNINGS}")),
-        Template(without, (*first, f"c{STATUS}", *last, f"c{WARNINGS}", f"c{ABSTAINED}")),
+        Template(tuple(scored.split(gap)), (*first, f"n{P}", *around, f"c{BAND}", f"c{WORDS}", *curve, *last, *reasons, f"c{UNKNOWN}", f"c{WARNINGS}")),
+        Template(tuple(without.split(gap)), (*first, f"c{STATUS}", *last, f"c{WARNINGS}", f"c{ABSTAINED}")),
     ]  # fmt: skip
     return header_of(as_of, templates, _declared(accepted_attributes()), _declared(schema.fact_attributes()))
 

@@ -137,16 +137,16 @@ async def _every(seconds: float, what: Callable[[], object], pool: ThreadPoolExe
 class _Finished(Response):
     """JSON as it is: it was checked when it was made, and need not be again."""
 
-    def __init__(self, text: str, status: int = 200) -> None:
-        self.status_code, self.background, self.body = status, None, text.encode()
+    def __init__(self, body: bytes, status: int = 200) -> None:
+        self.status_code, self.background, self.body = status, None, body
         self.raw_headers = [
             (b"content-length", str(len(self.body)).encode()),
             (b"content-type", b"application/json"),
         ]
 
 
-def _ready_made(message: BaseModel | str, status: int = 200) -> Response:
-    return _Finished(message if isinstance(message, str) else message.model_dump_json(), status)
+def _ready_made(message: BaseModel | bytes, status: int = 200) -> Response:
+    return _Finished(message if isinstance(message, bytes) else message.model_dump_json().encode(), status)
 
 
 def _unless_known(request: Request, message: BaseModel) -> Response:
@@ -204,7 +204,8 @@ def _add_scoring(app: FastAPI, desk: Desk) -> None:
     )
     async def get_score(request: Request) -> Response:
         """A past outcome, read from the ledger to the letter as it was answered."""
-        return _ready_made(await desk.replay(request.path_params["score_id"], request.state.caller))
+        told = await desk.replay(request.path_params["score_id"], request.state.caller)
+        return _ready_made(told.encode())
 
     @app.get(
         "/v1/model",

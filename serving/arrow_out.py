@@ -42,7 +42,8 @@ from serving.store.blocks import Ints, score_id_of
 from serving.wording import LEVEL
 
 _PLAIN = {str: pa.string(), int: pa.int64(), float: pa.float64(), date: pa.date32()}
-Read = Callable[[str], Any]
+# From a text of a block to the JSON of a value.
+Read = Callable[[str], str]
 
 
 def type_of(annotation: Any) -> pa.DataType:
@@ -136,26 +137,24 @@ def _columns(told: _Everyone, answer: AnsweredMany) -> list[pa.Array]:
     for name, at in (("p_exceed_52w", P), ("base_rate", RATE), ("age_weeks", AGE)):
         made[name] = pa.array(numbers[:, at], from_pandas=True)  # nan is null
     shared: tuple[tuple[str, int, Read], ...] = (
-        ("status", STATUS, str), ("band", BAND, _or_null), ("words", WORDS, _or_null), ("abstained", ABSTAINED, _or_null),
-        ("unknown_facts", UNKNOWN, _or_list), ("warnings", WARNINGS, lambda text: json.loads(f"[{text}]")),
+        ("status", STATUS, lambda text: f'"{text}"'), ("band", BAND, _or_null), ("words", WORDS, _or_null),
+        ("abstained", ABSTAINED, _or_null), ("unknown_facts", UNKNOWN, lambda text: text or "[]"),
+        ("warnings", WARNINGS, lambda text: f"[{text}]"),
     )  # fmt: skip
     for name, at, read in shared:
         made[name] = _spread(told.pieces, codes[:, at], schema.field(name).type, read)
     return [made[name] for name in schema.names]
 
 
-def _or_null(text: str) -> Any:
-    return json.loads(text) if text else None
-
-
-def _or_list(text: str) -> Any:
-    return json.loads(text) if text else []
+def _or_null(text: str) -> str:
+    return text or "null"
 
 
 def _spread(pieces: list[str], codes: Ints, kind: pa.DataType, read: Read) -> pa.Array:
     """Texts that many rows share as values, each read once."""
     used, place = np.unique(codes, return_inverse=True)
-    return pa.array([read(pieces[i]) for i in used.tolist()], kind).take(pa.array(place))
+    values = json.loads(f"[{','.join([read(pieces[i]) for i in used.tolist()])}]")
+    return pa.array(values, kind).take(pa.array(place))
 
 
 def _interval(numbers: Floats, covers: str | None) -> pa.Array:
@@ -181,11 +180,12 @@ def _reasons(codes: Ints, pieces: list[str]) -> pa.Array:
     for field, side in zip(kind, (codes[:, :n], codes[:, n:]), strict=True):
         is_told = is_text[side]
         ends = np.concatenate([[0], np.cumsum(is_told.sum(axis=1))]).astype(np.int32)
-        told = _spread(pieces, side[is_told], field.type.value_type, _reason)
-        sides.append(pa.ListArray.from_arrays(pa.array(ends), told, type=field.type))
+        told = _spread(
+            pieces, side[is_told], _dates_as_text(field.type.value_type), lambda text: text.removeprefix(",")
+        )
+        sides.append(pa.ListArray.from_arrays(pa.array(ends), told.cast(field.type.value_type), type=field.type))
     return pa.StructArray.from_arrays(sides, fields=list(kind))
 
 
-def _reason(text: str) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(text.removeprefix(","))
-    return told | {"known_on": told["known_on"] and date.fromisoformat(told["known_on"])}
+def _dates_as_text(kind: pa.StructType) -> pa.StructType:
+    return pa.struct([(f.name, pa.string() if pa.types.is_date(f.type) else f.type) for f in kind])

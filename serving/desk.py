@@ -114,12 +114,12 @@ class Desk:
             raise Refused("not-ready")
         return self.champion.current
 
-    async def score(self, request: Request, limits: Limits) -> str:
+    async def score(self, request: Request, limits: Limits) -> bytes:
         """Read a request, score it, record it, and only then answer.
 
         Returns
         -------
-        str
+        bytes
             The body of the answer, JSON of :class:`serving.answers.ScoresAnswer`.
 
         Raises
@@ -130,12 +130,12 @@ class Desk:
             What could not be recorded is not answered.
         """
         made, written = await self._answered(request, limits)
-        return made.body if written.earlier is None else written.earlier
+        return made.body if written.earlier is None else written.earlier.encode()
 
     async def score_stream(self, request: Request, limits: Limits) -> bytes:
         """The same for an Arrow stream (:mod:`serving.arrow_in`), answered with one (:mod:`serving.arrow_out`)."""
         made, written = await self._answered(request, replace(limits, media=ARROW))
-        return made.stream if written.earlier is None else base64.b64decode(written.earlier)
+        return made.body if written.earlier is None else base64.b64decode(written.earlier)
 
     async def _answered(self, request: Request, limits: Limits) -> tuple[Made, Written]:
         """What was made of a request, and what became of it in the ledger.
@@ -230,9 +230,11 @@ class Desk:
         if limits.media == ARROW:
             stream = stream_of(told)
             kept = "" if repeats is None else base64.b64encode(stream).decode()
-            return Made(told, _submission(told.entries(caller), caller, repeats, kept), stream=stream)
-        text = told.body()
-        return Made(told, _submission(told.entries(caller), caller, repeats, text), text)
+            return Made(told, _submission(told.entries(caller), caller, repeats, kept), stream)
+        body = told.body()
+        return Made(
+            told, _submission(told.entries(caller), caller, repeats, "" if repeats is None else body.decode()), body
+        )
 
     def _score(self, group: Sequence[Asked]) -> list[Made]:
         """Score requests together; they have one model."""
@@ -261,7 +263,7 @@ class Desk:
 def _made(asked: Asked, outcomes: list[Outcome], at: str) -> Made:
     told = Answered(asked.request_id, asked.model.version, outcomes)
     entries, body = record(outcomes, asked.model.version, asked.caller, asked.request_id, at), told.body()
-    return Made(told, _submission(entries, asked.caller, asked.repeats, body), body)
+    return Made(told, _submission(entries, asked.caller, asked.repeats, body), body.encode())
 
 
 def _submission(entries: list[Entry], caller: Caller, repeats: tuple[str, str] | None, answered: str) -> Submission:

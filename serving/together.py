@@ -40,8 +40,7 @@ class Made:
 
     answer: Answered | AnsweredMany
     submission: Submission
-    body: str = ""
-    stream: bytes = b""
+    body: bytes
 
 
 class Together:

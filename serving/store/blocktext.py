@@ -17,7 +17,7 @@ import numpy as np
 from pydantic_core import to_json
 
 from risk.weeks import Floats
-from serving.store.blocks import Block, Ints, score_id_of
+from serving.store.blocks import Block, Ints
 
 FORMAT = 1
 # The first numbers of what was told: the row's place in the request, and which template says it.
@@ -30,12 +30,12 @@ _PLAINLY = 1e-4, 1e15
 
 
 class Template(NamedTuple):
-    """What is told of rows of one kind: a text with a ``%s`` for each slot.
+    """What is told of rows of one kind: literals with a slot between each two of them.
 
     A slot is ``case``, ``score`` (its id), or a letter with a column: ``i`` a whole number, ``n`` a number, ``c`` a text.
     """
 
-    text: str
+    literals: tuple[str, ...]
     slots: tuple[str, ...]
 
 
@@ -55,48 +55,89 @@ def header_of(as_of: date, templates: Sequence[Template], attributes: Sequence[A
 
 def outputs(block: Block, block_id: str) -> list[str]:
     """The outcome of each row as it was answered, JSON."""
-    templates = [Template(text, tuple(slots)) for text, slots in _about(block.header)["told"]]
-    shapes, numbers = block.numbers[:, SHAPE], _Numbers(block.numbers)
-    out = [""] * len(block)
+    parts, width = _parts(block, block_id)
+    return [b"".join(parts[at : at + width])[1:].decode() for at in range(0, len(parts), width)]
+
+
+def listed(block: Block, block_id: str, others: Sequence[tuple[int, bytes]]) -> list[bytes]:
+    """The outcomes in the order of the request with commas between them, in parts to be joined once.
+
+    Parameters
+    ----------
+    others : places in the request and outcomes that stand between those of the block, rising
+    """
+    parts, width = _parts(block, block_id)
+    told, start = list[bytes](), 0
+    before = np.searchsorted(block.numbers[:, PLACE], [place for place, _ in others]) * width
+    for end, (_, text) in zip(before.tolist(), others, strict=True):
+        told += [*parts[start:end], b",", text]
+        start = end
+    told = told + parts[start:] if told else parts
+    return [told[0][1:], *told[1:]]  # the first follows nobody
+
+
+def _parts(block: Block, block_id: str) -> tuple[list[bytes], int]:
+    """The outcomes, each begun by a comma, as pieces of text; and how many pieces each has."""
+    if not len(block):
+        return [], 1
+    shapes, filled = block.numbers[:, SHAPE], _Filled(block, block_id)
+    templates = _templates(block.header)
     for i, template in enumerate(templates):
-        here = np.flatnonzero(shapes == i)
-        if len(here) == len(block):
-            columns = [_slot(block, block_id, slot, numbers, None) for slot in template.slots]
-            return list(map(template.text.__mod__, zip(*columns, strict=True)))
-        if len(here):
-            columns = [_slot(block, block_id, slot, numbers, here) for slot in template.slots]
-            for place, text in zip(here.tolist(), map(template.text.__mod__, zip(*columns, strict=True)), strict=True):
-                out[place] = text
-    return out
+        if (shapes == i).all():
+            return filled.rows(template, None), 2 * len(template.slots) + 1
+    width = max(2 * len(template.slots) + 1 for template in templates)
+    out = [b""] * (width * len(block))
+    for i, template in enumerate(templates):
+        here, own = np.flatnonzero(shapes == i), 2 * len(template.slots) + 1
+        made = filled.rows(template, here)
+        for k, row in enumerate(here.tolist()):
+            out[row * width : row * width + own] = made[k * own : k * own + own]
+    return out, width
 
 
-def _slot(block: Block, block_id: str, slot: str, numbers: _Numbers, here: Ints | None) -> list[str]:
-    """What stands in one gap, for each row, or for some."""
-    if slot in ("case", "score"):
-        texts = block.case_ids if slot == "case" else [score_id_of(block_id, row) for row in block.rows.tolist()]
-    elif slot[0] == "c":
-        texts = list(map(block.pieces.__getitem__, block.codes[:, int(slot[1:])].tolist()))
-    elif slot[0] == "n":
-        texts = numbers.texts(int(slot[1:]))
-    else:
-        texts = list(map(str, block.numbers[:, int(slot[1:])].astype(np.int64).tolist()))
-    return texts if here is None else [texts[i] for i in here.tolist()]
+class _Filled:
+    """Fills templates with what stands in a block."""
+
+    def __init__(self, block: Block, block_id: str) -> None:
+        self._block, self._id = block, block_id.encode()
+        self._numbers, self._texts = _number_texts(block.numbers), [text.encode() for text in block.pieces]
+
+    def rows(self, template: Template, here: Ints | None) -> list[bytes]:
+        """What is told of some rows, or of all of them: literals and slots in turn, row after row."""
+        width, n = 2 * len(template.slots) + 1, len(self._block) if here is None else len(here)
+        out = [b""] * (width * n)
+        for i, literal in enumerate(template.literals):
+            text = literal.encode()
+            out[2 * i :: width] = [text if i else b"," + text] * n
+        for i, slot in enumerate(template.slots):
+            column = self._slot(slot)
+            out[2 * i + 1 :: width] = column if here is None else [column[row] for row in here.tolist()]
+        return out
+
+    def _slot(self, slot: str) -> list[bytes]:
+        """What stands in one slot, for every row."""
+        block = self._block
+        if slot == "case":
+            return "\n".join(block.case_ids).encode().split(b"\n")  # no id holds a line break
+        if slot == "score":
+            return [b"%s%08x" % (self._id, row + 1) for row in block.rows.tolist()]
+        column = int(slot[1:])
+        if slot[0] == "c":
+            return list(map(self._texts.__getitem__, block.codes[:, column].tolist()))
+        if slot[0] == "n":
+            return self._numbers[column * len(block) : (column + 1) * len(block)]
+        return [b"%d" % value for value in block.numbers[:, column].tolist()]
 
 
-class _Numbers:
-    """Numbers as Python writes them, null for nan: all of a block written at once, which costs a fifth."""
-
-    def __init__(self, numbers: Floats) -> None:
-        flat = numbers.T.ravel()
-        texts = to_json(flat.tolist(), inf_nan_mode="null")[1:-1].decode().split(",") if flat.size else []
-        size = np.abs(flat)
-        odd = (size < _PLAINLY[0]) | (size >= _PLAINLY[1])
-        for i in np.flatnonzero(odd & (flat != 0.0)).tolist():
-            texts[i] = repr(float(flat[i]))
-        self._texts, self._n = texts, len(numbers)
-
-    def texts(self, column: int) -> list[str]:
-        return self._texts[column * self._n : (column + 1) * self._n]
+def _number_texts(numbers: Floats) -> list[bytes]:
+    """Numbers as Python writes them, column after column, null for nan: all written at once, which costs a fifth."""
+    flat = numbers.T.ravel()
+    texts = to_json(flat.tolist(), inf_nan_mode="null")[1:-1].split(b",") if flat.size else []
+    size = np.abs(flat)
+    odd = (size < _PLAINLY[0]) | (size >= _PLAINLY[1])
+    for i in np.flatnonzero(odd & (flat != 0.0)).tolist():
+        texts[i] = repr(float(flat[i])).encode()
+    return texts
 
 
 def inputs(block: Block) -> list[str]:
@@ -132,6 +173,11 @@ def _word(declared: Sequence[Any], value: float) -> Any:
 
 def _day(days: float) -> str:
     return (_DAY_0 + timedelta(days=days)).isoformat()
+
+
+@lru_cache(maxsize=64)
+def _templates(header: str) -> list[Template]:
+    return [Template(tuple(literals), tuple(slots)) for literals, slots in _about(header)["told"]]
 
 
 @lru_cache(maxsize=64)

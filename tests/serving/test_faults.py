@@ -106,7 +106,7 @@ def test_a_stop_finishes_what_was_begun(server: Any) -> None:
 
 def a_block(i: int) -> Block:
     """Two made-up rows."""
-    header = header_of(AS_OF, [Template('{"p":%s}', ("n2",))], [], [])
+    header = header_of(AS_OF, [Template(('{"p":', "}"), ("n2",))], [], [])
     ids, numbers = [f"MANY{i}-{j}" for j in range(2)], np.array([[0.0, 0.0, 0.5], [1.0, 0.0, 0.25]])
     none = np.zeros((2, 0), dtype=np.int64)
     return Block(

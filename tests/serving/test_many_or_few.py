@@ -134,7 +134,7 @@ def test_many_cases_are_told_what_each_is_told_alone_to_the_letter(
     rows = read_rows(cases, AS_OF, 200)
     alone = [outcome for row in rows for outcome in answer([row], model, n_reasons, [cuts])]
     together = answer_many(read_columns(cases, AS_OF, 200), model, n_reasons, cuts, REQUEST)
-    assert without_ids(together.body()) == without_ids(Answered(REQUEST, model.version, alone).body())
+    assert without_ids(together.body().decode()) == without_ids(Answered(REQUEST, model.version, alone).body())
     assert [json.loads(text) for text in inputs(together.block)] == [json.loads(asked(r)) for r in rows if not r.flaws]
     told = pa.ipc.open_stream(stream_of(together)).read_all()
     assert told.schema.metadata == {b"request_id": REQUEST.encode()}
@@ -158,8 +158,8 @@ def test_intervals_of_a_calibrated_model_are_the_same_too(calibrated: Bundle) ->
     cases, model = [a_case(rng, i) for i in range(30)], InService(calibrated, "by hand")
     alone = [outcome for row in read_rows(cases, AS_OF, 200) for outcome in answer([row], model, 4)]
     together = answer_many(read_columns(cases, AS_OF, 200), model, 4, None, REQUEST)
-    assert '"interval":{"low":' in together.body()
-    assert without_ids(together.body()) == without_ids(Answered(REQUEST, model.version, alone).body())
+    assert '"interval":{"low":' in together.body().decode()
+    assert without_ids(together.body().decode()) == without_ids(Answered(REQUEST, model.version, alone).body())
     told = pa.ipc.open_stream(stream_of(together)).read_all().to_pylist()
     assert [t["interval"] for t in told] == [r["interval"] for r in json.loads(together.body())["results"]]
 

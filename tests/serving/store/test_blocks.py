@@ -41,10 +41,11 @@ from serving.store.verify import verify
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 BLOCK_ID = "ab" * 12
+_FIRST = ('{"row":', ',"case_id":"', '","score_id":"')
 TEMPLATES = [
-    Template('{"row":%s,"case_id":"%s","score_id":"%s","status":"scored","p":%s,"why":%s}', ("i0", "case", "score", "n2", "c0")),
-    Template('{"row":%s,"case_id":"%s","score_id":"%s","status":"abstained"}', ("i0", "case", "score")),
-]  # fmt: skip
+    Template((*_FIRST, '","status":"scored","p":', ',"why":', "}"), ("i0", "case", "score", "n2", "c0")),
+    Template((*_FIRST, '","status":"abstained"}'), ("i0", "case", "score")),
+]
 HEADER = header_of(
     date(2026, 11, 23),
     TEMPLATES,
