@@ -71,8 +71,9 @@ class Shape:
 
     def shares(self, cumulative: FloatArray, weeks: FloatArray, entry: FloatArray, horizon: float) -> FloatArray:
         """``r``: cumulative hazard from entry to each of ``weeks`` over that to the horizon, (n, k)."""
-        upto = self.periods.cumulative(self._hazard(cumulative), entry, np.append(weeks, horizon))
-        return upto[:, :-1] / np.maximum(upto[:, -1:], 1e-300)
+        asked = weeks if weeks[-1] == horizon else np.append(weeks, horizon)
+        upto = self.periods.cumulative(self._hazard(cumulative), entry, asked)
+        return upto[:, : len(weeks)] / np.maximum(upto[:, -1:], 1e-300)
 
     def beyond(self, week: float, entry: FloatArray) -> FloatArray:
         """Cumulative hazard of the average case from an entry at or after the horizon, (n,)."""
@@ -80,7 +81,7 @@ class Shape:
         return (exposure * np.exp(self.alpha)).sum(axis=1)
 
     def _hazard(self, cumulative: FloatArray) -> FloatArray:
-        risk = np.clip(np.log(np.maximum(cumulative, 1e-12)) - self.centre, -4.0, 4.0)
+        risk = np.minimum(np.maximum(np.log(np.maximum(cumulative, 1e-12)) - self.centre, -4.0), 4.0)
         # The steady effect of risk cancels from the share; only how it changes over time bends the curve.
         return np.exp(self.alpha + (self.changing * risk)[:, None] * self.periods.log_middle)
 
@@ -255,10 +256,11 @@ class HorizonLearner(Learner):
     def _curve(self, score: FloatArray, weeks: FloatArray, entry: FloatArray) -> FloatArray:
         """P(open after each of ``weeks``), (n, k), of log-odds ``score`` at the horizon."""
         cumulative = _cumulative(score)
-        late, inner = entry >= self.horizon, weeks != self.horizon
-        whole = np.repeat(cumulative[:, None], len(weeks), axis=1)
-        if inner.any():
-            whole[:, inner] *= self.shape_.shares(cumulative, weeks[inner], entry, self.horizon)
+        late, whole_way = entry >= self.horizon, weeks == self.horizon
+        whole = cumulative[:, None]
+        if not whole_way.all():
+            whole = whole * self.shape_.shares(cumulative, weeks, entry, self.horizon)
+            whole[:, whole_way] = cumulative[:, None]
         if late.any():
             beyond = np.column_stack([self.shape_.beyond(week, entry) for week in weeks])
             whole = np.where(late[:, None], beyond, whole)

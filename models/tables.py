@@ -64,7 +64,7 @@ class Tables:
 
     def parts(self, matrix: FloatArray, entry: FloatArray) -> tuple[FloatArray, FloatArray]:
         """What each feature adds, (n, p), and what age alone adds, (n,)."""
-        age = np.searchsorted(self.age_cuts, entry, side="left")
+        age = self.age_cuts.searchsorted(entry, side="left")
         if len(matrix) <= FEW_ROWS:
             return self._few(matrix, age), self.base[age]
         return take_parts(self._lookups, self.values, matrix, age), self.base[age]
@@ -72,8 +72,10 @@ class Tables:
     def _few(self, matrix: FloatArray, age: IntArray) -> FloatArray:
         # The first cut that is not below: cuts rise, and the last of every row is infinite.
         at = (matrix[:, :, None] > self._padded).argmin(axis=2)
-        at = np.where(np.isnan(matrix), self._bins - 1, at)
-        found: FloatArray = self._flat[self._first + age[:, None] * self._bins + at]
+        np.copyto(at, self._bins - 1, where=np.isnan(matrix))
+        at += age[:, None] * self._bins
+        at += self._first
+        found: FloatArray = self._flat[at]
         return found
 
     def on(self, age_cuts: FloatArray, cuts: Sequence[FloatArray]) -> Tables:

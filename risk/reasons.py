@@ -9,14 +9,14 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from risk import features, schema
 from risk.features.feature import Feature
-from risk.scoring import Parts, ScoringModel, chosen_rows, contributions_of, entry_weeks, outcome_of
+from risk.scoring import Judged, Parts, ScoringModel, chosen_rows, contributions_of, entry_weeks, outcome_of
 from risk.snapshot import Recorded, Snapshot, snapshot_rows, take_snapshot
 
 # Below a tenth on the log-odds the probability moves by at most 2.5 percentage points: too little to call a reason.
@@ -90,22 +90,15 @@ def explain_rows(
     return out
 
 
-def reasons_of_scored(
-    snapshot: Snapshot, status: npt.NDArray[Any], parts: Parts | None, built: features.Built, n: int
-) -> list[list[Reason]]:
-    """:func:`explain_rows` of the cases that have a score, from what :func:`risk.scoring.scores_and_parts` found.
-
-    Parameters
-    ----------
-    status : (n,) as ``scores_and_parts`` says it; whoever is not ``scored`` has no reasons
-    """
+def reasons_of_scored(snapshot: Snapshot, judged: Judged, built: features.Built, n: int) -> list[list[Reason]]:
+    """:func:`explain_rows` of the cases that have a score, from the parts that :func:`risk.scoring.judge` found."""
     out: list[list[Reason]] = [[] for _ in range(len(snapshot))]
-    if parts is None or not n:
+    if judged.parts is None or not n:
         return out
-    scored = np.flatnonzero(status == "scored")
-    if len(scored) < len(snapshot):
-        built = built.rows(parts.names, scored)
-    for row, reasons in zip(scored.tolist(), _told(snapshot, scored, parts, built, n), strict=True):
+    if len(judged.scored) < len(snapshot):
+        built = built.rows(judged.parts.names, judged.scored)
+    told = _told(snapshot, judged.scored, judged.parts, built, n)
+    for row, reasons in zip(judged.scored.tolist(), told, strict=True):
         out[row] = reasons
     return out
 

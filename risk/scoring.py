@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
@@ -173,6 +174,29 @@ def outcome_of(model: ScoringModel) -> OutcomeDefinition:
     return OutcomeDefinition.model_validate(model.meta["outcome"])
 
 
+class Judged(NamedTuple):
+    """What scoring says of the n rows of a snapshot.
+
+    Attributes
+    ----------
+    entry : (n,) weeks already open on the outcome's clock
+    status : (n,) ``scored``, ``past_horizon`` or ``abstained``
+    why : (n,) what made the model abstain, else empty
+    p : (n, k) P(open past each horizon), nan where it is passed or there is no score
+    base_rate : (n,) P(exceed) of all cases of that age, nan past the horizon
+    scored : (m,) rows that have a score
+    parts : what each feature contributes to these; None when not asked for, or when there is none
+    """
+
+    entry: Floats
+    status: npt.NDArray[np.object_]
+    why: npt.NDArray[np.object_]
+    p: Floats
+    base_rate: Floats
+    scored: npt.NDArray[np.intp]
+    parts: Parts | None
+
+
 def score_columns(snapshot: Snapshot, model: ScoringModel, built: features.Built) -> dict[str, npt.NDArray[Any]]:
     """The columns of :attr:`Scores.frame` but the model's version, (n,) each, without a table around them.
 
@@ -180,32 +204,49 @@ def score_columns(snapshot: Snapshot, model: ScoringModel, built: features.Built
     ----------
     built : the model's features of the snapshot (:func:`risk.features.build_features`); others may be among them
     """
-    return _judged(snapshot, model, built, with_parts=False)[0]
+    return _columns(snapshot, model, judge(snapshot, model, built))
 
 
 def scores_and_parts(
     snapshot: Snapshot, model: ScoringModel, built: features.Built
 ) -> tuple[dict[str, npt.NDArray[Any]], Parts | None]:
     """:func:`score_columns`, and what each feature contributes to the scores of those scored; None when nobody was."""
-    return _judged(snapshot, model, built, with_parts=True)
+    found = judge(snapshot, model, built, with_parts=True)
+    return _columns(snapshot, model, found), found.parts
 
 
-def _judged(
-    snapshot: Snapshot, model: ScoringModel, built: features.Built, *, with_parts: bool
-) -> tuple[dict[str, npt.NDArray[Any]], Parts | None]:
+def _columns(snapshot: Snapshot, model: ScoringModel, found: Judged) -> dict[str, npt.NDArray[Any]]:
+    return {
+        "case_id": snapshot.case_id.astype(object),
+        "as_of": snapshot.as_of,
+        "opened_on": snapshot.opened_on,
+        "registered_on": snapshot.registered_on,
+        "age_weeks": found.entry,
+        "status": found.status,
+        "abstain_reason": found.why,
+        **{f"p_exceed_{week}w": found.p[:, j] for j, week in enumerate(outcome_of(model).horizons_weeks)},
+        "base_rate": found.base_rate,
+    }
+
+
+def judge(snapshot: Snapshot, model: ScoringModel, built: features.Built, *, with_parts: bool = False) -> Judged:
+    """Score the rows of a snapshot, from their features; ``built`` as in :func:`score_columns`."""
     outcome = outcome_of(model)
-    entry = entry_weeks(snapshot, outcome)
-    names = model.meta["features"]
-    past, missing = entry >= outcome.horizon_weeks, _missing_required(built, model.meta.get("required", []))
+    entry, weeks = entry_weeks(snapshot, outcome), _weeks(tuple(outcome.horizons_weeks))
+    past, lacks = entry >= outcome.horizon_weeks, _missing_required(built, tuple(model.meta.get("required", ())))
     # Who has objected to being scored (GDPR article 21) gets no score anywhere, whatever is known of the case.
-    missing[snapshot.columns[OBJECTION] == 1.0] = OBJECTION
-    status = np.where(past, "past_horizon", np.where(missing != "", "abstained", "scored")).astype(object)
-    weeks = np.array(outcome.horizons_weeks, dtype=np.float64)
-    scored, parts = np.flatnonzero(status == "scored"), None
-    p = np.full((len(snapshot), len(weeks)), np.nan)
+    objected = snapshot.columns[OBJECTION] == 1.0
+    none = past | objected if lacks is None else past | objected | lacks.any(axis=1)
+    status, why = np.full(len(entry), "scored", dtype=object), np.full(len(entry), "", dtype=object)
+    scored, parts = np.flatnonzero(~none), None
+    everyone = len(scored) == len(entry) > 0
+    if not everyone:
+        status[none], status[past] = "abstained", "past_horizon"
+        for i in np.flatnonzero(none & ~past).tolist():
+            why[i] = OBJECTION if objected[i] else _named(model.meta["required"], lacks, i)
+    p = np.full((len(entry), len(weeks)), np.nan)
     if len(scored):
-        everyone = len(scored) == len(snapshot)
-        at_risk, ages = (built, entry) if everyone else (built.rows(names, scored), entry[scored])
+        at_risk, ages = (built, entry) if everyone else (built.rows(model.meta["features"], scored), entry[scored])
         if with_parts:
             found, parts = _both_of(model, at_risk, weeks, float(outcome.horizon_weeks), ages)
         else:
@@ -216,18 +257,15 @@ def _judged(
             p[scored] = found
     p = np.where(entry[:, None] >= weeks, np.nan, p)
     rate = model.meta["base_rate"]
-    columns = {
-        "case_id": snapshot.case_id.astype(object),
-        "as_of": snapshot.as_of,
-        "opened_on": snapshot.opened_on,
-        "registered_on": snapshot.registered_on,
-        "age_weeks": entry,
-        "status": status,
-        "abstain_reason": np.where(status == "abstained", missing, "").astype(object),
-        **{f"p_exceed_{int(w)}w": p[:, j] for j, w in enumerate(weeks)},
-        "base_rate": np.where(past, np.nan, np.interp(entry, rate["ages"], rate["p"])),
-    }
-    return columns, parts
+    base_rate = np.interp(entry, rate["ages"], rate["p"])
+    return Judged(entry, status, why, p, base_rate if everyone else np.where(past, np.nan, base_rate), scored, parts)
+
+
+@cache
+def _weeks(horizons: tuple[int, ...]) -> Floats:
+    weeks = np.array(horizons, dtype=np.float64)
+    weeks.flags.writeable = False
+    return weeks
 
 
 def entry_weeks(snapshot: Snapshot, outcome: OutcomeDefinition) -> Floats:
@@ -235,13 +273,20 @@ def entry_weeks(snapshot: Snapshot, outcome: OutcomeDefinition) -> Floats:
     return snapshot.age_weeks if outcome.clock == "absence" else weeks_survived(snapshot.registered_on, snapshot.as_of)
 
 
-def _missing_required(built: features.Built, required: Sequence[str]) -> npt.NDArray[np.object_]:
-    """Per row, the required features that are not known, joined by commas; empty when all are."""
+def _missing_required(built: features.Built, required: tuple[str, ...]) -> npt.NDArray[np.bool_] | None:
+    """Per row and required feature, whether it is not known, (n, r); None when none is required."""
+    if not required:
+        return None
+    values = built.table(required)
+    return np.isnan(values) | (values == _otherwise(required))
+
+
+@cache
+def _otherwise(names: tuple[str, ...]) -> Floats:
     known = features.catalogue()
-    values = built.table(required) if required else np.zeros((len(next(iter(built.values()))), 0))
-    otherwise = np.array([known[name].otherwise for name in required])
-    unknown = np.isnan(values) | (values == otherwise)
-    out = np.full(len(values), "", dtype=object)
-    for i in np.flatnonzero(unknown.any(axis=1)):
-        out[i] = ", ".join(required[j] for j in np.flatnonzero(unknown[i]).tolist())
-    return out
+    return np.array([known[name].otherwise for name in names])
+
+
+def _named(required: Sequence[str], lacks: npt.NDArray[np.bool_] | None, row: int) -> str:
+    """The required features that a row lacks, joined by commas."""
+    return "" if lacks is None else ", ".join(required[j] for j in np.flatnonzero(lacks[row]).tolist())

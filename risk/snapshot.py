@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -18,11 +19,13 @@ import numpy.typing as npt
 from risk import schema
 from risk.errors import AsOfError
 from risk.register import Register
+from risk.stacked import Stacked
 from risk.weeks import Dates, Floats, as_days, weeks_survived
 
 # (case, day) sorts as one integer: 18 bits hold any day from 1611 to 2328, counted from the middle.
 _DAY_BITS = 18
 _DAY_ZERO = 1 << 17
+_NEVER = np.datetime64("NaT", "D")
 
 
 @dataclass(frozen=True)
@@ -140,6 +143,11 @@ class Snapshot:
     def __len__(self) -> int:
         return len(self.position)
 
+    @cached_property
+    def day_of_year(self) -> Floats:
+        """Days from New Year to ``opened_on``, (n,)."""
+        return (self.opened_on - self.opened_on.astype("datetime64[Y]").astype("datetime64[D]")).astype(np.float64)
+
 
 def is_open(register: Recorded, as_of: npt.ArrayLike) -> npt.NDArray[np.bool_]:
     """Which cases were known and open at 00:00 of ``as_of`` (one date, or one per case), (n,)."""
@@ -238,20 +246,22 @@ def snapshot_of(
         Of several facts of one name the latest counts; those recorded on or after the as-of date do not.
     """
     n, names = len(case_id), list(schema.fact_attributes())
-    values, known_on = np.full((len(names), n), np.nan), np.full((len(names), n), np.datetime64("NaT", "D"))
-    early = np.flatnonzero(told.known_on < as_of[told.row])
+    known_on = np.full((len(names), n), _NEVER)
+    table = np.concatenate([attributes, np.full((len(names), n), np.nan)])
     # Where a place is written several times the last one stays: the latest, and of one day the largest.
-    early = early[np.lexsort((told.value[early], told.known_on[early]))]
-    at = told.name[early], told.row[early]
-    values[at], known_on[at] = told.value[early], told.known_on[early]
+    order = np.lexsort((told.value, told.known_on))
+    order = order[(told.known_on < as_of[told.row])[order]]
+    name, row = told.name[order], told.row[order]
+    table[len(attributes) + name, row], known_on[name, row] = told.value[order], told.known_on[order]
+    number = np.arange(n)
     return Snapshot(
-        position=np.arange(n),
+        position=number,
         case_id=np.array(case_id, dtype=str),
-        person=np.arange(n),
+        person=number,
         as_of=as_of,
         opened_on=opened_on,
         registered_on=registered_on,
         age_weeks=weeks_survived(opened_on, as_of),
-        columns=dict(zip([*schema.case_attributes(), *names], [*attributes, *values], strict=True)),
+        columns=Stacked([*schema.case_attributes(), *names], table),
         known_on=dict(zip(names, known_on, strict=True)),
     )

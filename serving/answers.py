@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from risk import features
 from risk.reasons import reasons_of_scored
-from risk.scoring import NOT_FOR, PURPOSE, scores_and_parts
+from risk.scoring import NOT_FOR, PURPOSE, judge
 from serving.bands import Cuts
 from serving.champion import InService
 from serving.messages import Note, Row
@@ -193,17 +193,16 @@ def _scored(rows: Sequence[Row], model: InService, n_reasons: int, cuts: Sequenc
         return []
     said, snapshot = wording_of(model), taken(rows)
     built = features.build_features(snapshot, said.features)
-    scores, parts = scores_and_parts(snapshot, model, built)
-    reasons = reasons_of_scored(snapshot, scores["status"], parts, built, n_reasons)
+    judged = judge(snapshot, model, built, with_parts=n_reasons > 0)
+    reasons = reasons_of_scored(snapshot, judged, built, n_reasons)
     unknown, outside = said.unknown_facts(snapshot), said.outside(built)
-    horizons = [f"p_exceed_{week}w" for week in model.outcome.horizons_weeks]
-    curves = zip(*(scores[name].tolist() for name in horizons), strict=True)
-    names = (f"p_exceed_{model.outcome.horizon_weeks}w", "status", "abstain_reason", "age_weeks", "base_rate")
-    columns = zip(*(scores[name].tolist() for name in names), strict=True)
-    around = intervals(model, scores[names[0]], scores["age_weeks"])
+    at = model.outcome.horizons_weeks.index(model.outcome.horizon_weeks)
+    told_of = (judged.p, judged.status, judged.why, judged.entry, judged.base_rate)
+    columns = zip(rows, *(column.tolist() for column in told_of), strict=True)
+    around = intervals(model, judged.p[:, at], judged.entry)
     ids, outcomes = new_ids(len(rows)), []
-    for i, (row, curve, (p, status, why, age, rate)) in enumerate(zip(rows, curves, columns, strict=True)):
-        score_id, warnings = ids[i], said.notes_on(row.as_of)
+    for i, (row, curve, status, why, age, rate) in enumerate(columns):
+        p, score_id, warnings = curve[at], ids[i], said.notes_on(row.as_of)
         if row.notes or i in outside:
             told = notes(row.notes) + (outside.get(i, []) if status == "scored" else [])
             warnings = ",".join([warnings, *told] if warnings else told)

@@ -13,11 +13,10 @@ from pydantic import ValidationError
 from risk import schema
 from risk.schema import OTHER, Attribute
 from risk.snapshot import Snapshot, Told, snapshot_of
-from risk.weeks import Dates
 from serving.messages import Fact, Note, Row, accepted_facts, case_id_of, case_message, expected, flaws_of
 from serving.problems import Flaw
 
-_DAY_0 = date(1970, 1, 1).toordinal()
+_DAY_0, _NAN = date(1970, 1, 1).toordinal(), float("nan")
 
 
 def read_rows(cases: Sequence[Any], as_of: date, max_facts: int) -> list[Row]:
@@ -166,22 +165,23 @@ def _places() -> tuple[dict[str, int], dict[str, int]]:
 def taken(rows: Sequence[Row]) -> Snapshot:
     """The snapshot of rows that fit, each on the as-of date of its request; of several requests, if so."""
     attribute, fact = _places()
-    columns = np.full((len(attribute), len(rows)), np.nan)
-    given = [(attribute[name], i, value) for i, row in enumerate(rows) for name, value in row.columns.items()]
-    if given:
-        places, whose, values = zip(*given, strict=True)
-        columns[list(places), list(whose)] = values
-    told = [(i, fact[name], known_on, value) for i, row in enumerate(rows) for name, known_on, value in row.facts]
-    whose, which, days, values = zip(*told, strict=True) if told else ((), (), (), ())
+    columns, dates, facts, values = [], [], [], []
+    for i, row in enumerate(rows):
+        held = [_NAN] * len(attribute)
+        for name, number in row.columns.items():
+            held[attribute[name]] = number
+        columns.append(held)
+        dates += [row.case.opened_on.toordinal(), row.case.registered_on.toordinal(), row.as_of.toordinal()]
+        for name, known_on, value in row.facts:
+            facts += [i, fact[name], known_on.toordinal()]
+            values.append(value)
+    days, told = np.array(dates, dtype=np.int64).reshape(-1, 3).T, np.array(facts, dtype=np.int64).reshape(-1, 3).T
+    opened_on, registered_on, as_of = (days - _DAY_0).view("datetime64[D]")
     return snapshot_of(
         [str(row.case_id) for row in rows],
-        _days([row.case.opened_on for row in rows]),
-        _days([row.case.registered_on for row in rows]),
-        _days([row.as_of for row in rows]),
-        columns,
-        Told(np.array(whose, dtype=np.int64), np.array(which, dtype=np.int64), _days(days), np.array(values, dtype=np.float64)),
-    )  # fmt: skip
-
-
-def _days(days: Sequence[date]) -> Dates:
-    return np.array([day.toordinal() - _DAY_0 for day in days], dtype=np.int64).view("datetime64[D]")
+        opened_on,
+        registered_on,
+        as_of,
+        np.array(columns).reshape(-1, len(attribute)).T,
+        Told(told[0], told[1], (told[2] - _DAY_0).view("datetime64[D]"), np.array(values, dtype=np.float64)),
+    )

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from risk.errors import ConfigError
 from risk.features import audit, clock, health, history, progress, work
 from risk.features.feature import Feature
 from risk.snapshot import Snapshot
+from risk.stacked import Stacked
 from risk.weeks import Floats
 
 __all__ = ["Built", "Feature", "build_features", "catalogue", "check_features", "default_features", "feature_frame"]
@@ -53,22 +53,8 @@ def check_features(names: Sequence[str], allowed: Sequence[str] = ()) -> None:
             )
 
 
-class Built(dict[str, Floats]):
-    """Features by name, (n,) each: the rows of one matrix, so that a model can take them without copying."""
-
-    def __init__(self, names: Sequence[str], matrix: Floats) -> None:
-        super().__init__(zip(names, matrix, strict=True))
-        self._names, self._matrix = tuple(names), matrix
-
-    def table(self, names: Sequence[str]) -> Floats:
-        """The named features side by side, (n, p) in Fortran order."""
-        if tuple(names) == self._names[: len(names)]:
-            return self._matrix[: len(names)].T
-        return np.array([self[name] for name in names]).T
-
-    def rows(self, names: Sequence[str], chosen: npt.NDArray[Any]) -> Built:
-        """The named features of some rows."""
-        return Built(names, np.ascontiguousarray(self.table(names).T[:, chosen]))
+class Built(Stacked):
+    """Features by name, (n,) each."""
 
 
 def build_features(snapshot: Snapshot, names: Sequence[str]) -> Built:
@@ -79,22 +65,45 @@ def build_features(snapshot: Snapshot, names: Sequence[str]) -> Built:
     ConfigError
         When a name is not in the catalogue.
     """
-    chosen, otherwise = _chosen(tuple(names))
+    chosen, otherwise, as_they_stand, attributes, computed = _chosen(tuple(names))
     matrix = np.empty((len(chosen), len(snapshot)))
-    for i, feature in enumerate(chosen):
-        matrix[i] = feature.compute(snapshot)
+    if isinstance(snapshot.columns, Stacked):
+        matrix[as_they_stand] = snapshot.columns.table(attributes).T
+    else:
+        computed = range(len(chosen))
+    for i in computed:
+        matrix[i] = chosen[i].compute(snapshot)
     np.copyto(matrix, otherwise, where=np.isnan(matrix))
     return Built(names, matrix)
 
 
+class _Chosen(NamedTuple):
+    """The named features, what stands where each knows nothing, (p, 1), and how they come about.
+
+    Attributes
+    ----------
+    as_they_stand : places of those that are an attribute as it stands, and ``attributes`` which
+    computed : places of the others
+    """
+
+    features: list[Feature]
+    otherwise: Floats
+    as_they_stand: list[int]
+    attributes: tuple[str, ...]
+    computed: Sequence[int]
+
+
 @cache
-def _chosen(names: tuple[str, ...]) -> tuple[list[Feature], Floats]:
-    """The named features, and what stands where each knows nothing, (p, 1)."""
+def _chosen(names: tuple[str, ...]) -> _Chosen:
     known = catalogue()
     strange = [n for n in names if n not in known]
     if strange:
         raise ConfigError(f"feature {strange[0]!r} is not in the catalogue; the model was made by another version")
-    return [known[n] for n in names], np.array([[known[n].otherwise] for n in names]).reshape(-1, 1)
+    chosen = [known[n] for n in names]
+    otherwise = np.array([[feature.otherwise] for feature in chosen]).reshape(-1, 1)
+    as_they_stand = [i for i, feature in enumerate(chosen) if feature.is_attribute]
+    computed = [i for i, feature in enumerate(chosen) if not feature.is_attribute]
+    return _Chosen(chosen, otherwise, as_they_stand, tuple(chosen[i].sources[0] for i in as_they_stand), computed)
 
 
 def feature_frame(columns: dict[str, np.ndarray]) -> pd.DataFrame:

@@ -18,8 +18,7 @@ def _delay(snapshot: Snapshot) -> Floats:
 
 def _season(snapshot: Snapshot) -> Floats:
     """Radians through the year of the opening day."""
-    day = (snapshot.opened_on - snapshot.opened_on.astype("datetime64[Y]").astype("datetime64[D]")).astype(np.float64)
-    return 2.0 * np.pi * day / 365.25
+    return 2.0 * np.pi * snapshot.day_of_year / 365.25
 
 
 FEATURES = (

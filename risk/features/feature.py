@@ -37,6 +37,8 @@ class Feature:
     levels : tuple of str
         Levels of a category; empty for a number or a flag.
     is_flag : bool
+    is_attribute : bool
+        Whether it is its one source as it stands.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Feature:
     no_sentence: tuple[str, str] = ("", "")
     decimals: int = 0
     otherwise: float = np.nan
+    is_attribute: bool = False
 
     @cached_property
     def is_tellable(self) -> bool:
@@ -122,4 +125,5 @@ def direct(
         is_flag=attribute.kind == "flag",
         decimals=decimals,
         otherwise=float(attribute.levels.index(schema.UNKNOWN)) if attribute.kind == "category" else np.nan,
+        is_attribute=True,
     )
