@@ -40,6 +40,7 @@ NO_LEARNER = {
     "approval.py",
     "signing.py",
     "certainty.py",
+    "logit_map.py",
 }
 Record = dict[str, Any]
 

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from models import catalogue
+from models.boosting import Repeated, boost, make_dataset, soft_outcomes
 from models.columns import Columns
 from models.contract import canonical_rows, outcome
 from risk.errors import ConfigError
@@ -85,3 +86,26 @@ def test_fitted_again_on_other_rows_what_was_tuned_is_kept(name, monkeypatch):
     assert np.abs(p_same - p).max() < 0.02 < np.abs(p_again - p).max()
     opened = catalogue.from_files(made.to_files()).refitted(half)
     assert np.abs(opened.survival(X, [52.0])[:, 0] - p).mean() < 0.05
+
+
+def test_both_ways_to_learn_from_shares_grow_the_same_trees():
+    rng = np.random.default_rng(6)
+    matrix = np.asfortranarray(rng.normal(size=(800, 3)))
+    share = 1 / (1 + np.exp(-matrix[:, 0] - rng.normal(size=800)))
+    rows = Repeated(matrix, np.arange(800), np.zeros((800, 1)))
+    weight, offset = rng.uniform(0.5, 2.0, 800), np.full(800, 0.1)
+    scores = []
+    for objective in ("cross_entropy", soft_outcomes):
+        params = {"objective": objective, "num_leaves": 8, "lambda_l2": 5.0, "num_threads": 1, "seed": 0}
+        booster = boost(make_dataset(rows, share, weight, offset, [], params), params, 20).booster
+        scores.append(booster.predict(rows[:], raw_score=True))
+    np.testing.assert_allclose(scores[0], scores[1], atol=1e-5)
+
+
+def test_doubly_robust_outcomes_beyond_0_and_1_can_be_learned_from():
+    X, y, _, _ = register(4000)
+    test, _, _, truth = register(2000, seed=1)
+    learner = catalogue.make("direct", transformation="doubly_robust").fit(X, y)
+    made_up = learner._outcomes(canonical_rows(learner.columns_, X, y))[1]
+    assert made_up.min() < 0 or made_up.max() > 1
+    assert np.mean((learner.survival(test, [52.0])[:, 0] - truth) ** 2) < 0.008
