@@ -8,7 +8,7 @@ that many rows share, so a text is made once, and the outcome of a row is a temp
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -28,10 +28,12 @@ from serving.answers import body_of, rejected
 from serving.bands import BANDS, Cuts
 from serving.champion import InService
 from serving.columns import Columns
-from serving.messages import accepted_attributes
+from serving.messages import Note, accepted_attributes
+from serving.plain import Bools
 from serving.store.blocks import BLOCK_DIGITS, Block
 from serving.store.blocktext import Template, header_of, listed
 from serving.store.ledger import Entry, block_entry, instant
+from serving.unrecorded import unrecorded
 from serving.wording import INTERVAL, LEVEL, OUTCOME, Wording, abstention, notes, reason, said, wording_of
 
 # Where each number and each text of what is told stands in a block; then the curve, and the reasons for and against.
@@ -113,17 +115,17 @@ def _block(cases: Columns, model: InService, n_reasons: int, cuts: Cuts | None) 
     shape = np.where(is_scored, SCORED, WITHOUT)
     numbers = np.array([cases.place, shape, p, low, high, scores["base_rate"], scores["age_weeks"], *curve]).T
     reasons = reason_columns(snapshot, scores["status"], parts, built, n_reasons)
-    texts, statuses = _Texts(), scores["status"].tolist()
+    texts = _Texts()
     codes = np.full((n, REASONS + 2 * n_reasons), texts.code(""), dtype=np.int64)
-    codes[:, STATUS] = texts.codes(statuses)
+    codes[:, STATUS], codes[:, ABSTAINED] = texts.code("scored"), texts.code("null")
+    for i in np.flatnonzero(~is_scored).tolist():
+        status, why = scores["status"][i], scores["abstain_reason"][i]
+        codes[i, STATUS] = texts.code(status)
+        if status == "abstained":
+            codes[i, ABSTAINED] = texts.code(abstention(why))
     codes[here, BAND], codes[here, WORDS] = _bands(p[here], cuts, model, texts), _in_words(p[here], texts)
-    unknown = words.unknown_facts(snapshot)
-    codes[here, UNKNOWN] = texts.codes(unknown[i] for i in here.tolist())
-    codes[:, WARNINGS] = texts.codes(_warnings(cases, words, words.outside(built), is_scored))
-    codes[:, ABSTAINED] = texts.codes(
-        abstention(why) if status == "abstained" else "null"
-        for status, why in zip(statuses, scores["abstain_reason"].tolist(), strict=True)
-    )
+    codes[here, UNKNOWN] = texts.patterns(unrecorded(snapshot, words.facts)[here], words.lacking)
+    _put_warnings(codes, cases, words, words.is_outside(built) & is_scored[:, None], texts)
     _put_reasons(codes, reasons, here, texts)
     given = np.vstack([cases.opened_on.astype(np.int64), cases.registered_on.astype(np.int64), cases.attributes]).T
     told = cases.told
@@ -150,6 +152,14 @@ class _Texts:
     def codes(self, texts: Iterable[str]) -> list[int]:
         return list(map(self.code, texts))
 
+    def patterns(self, marks: Bools, text: Callable[[Bools], str]) -> Ints:
+        """The text of each row of ``marks``, (n, k), which is made once for rows that are marked alike."""
+        alike, bits = np.zeros(len(marks), dtype=np.int64), np.packbits(marks, axis=1)
+        for column in bits.T:  # each byte tells some apart that were alike so far
+            alike = np.unique(alike << 8 | column, return_inverse=True)[1]
+        _, first, place = np.unique(alike, return_index=True, return_inverse=True)
+        return np.array([self.code(text(marks[i])) for i in first.tolist()], dtype=np.int64)[place]
+
 
 def _bands(p: Floats, cuts: Cuts | None, model: InService, texts: _Texts) -> Ints:
     if cuts is None or cuts.band_of(1.0, model.version) is None:
@@ -165,14 +175,17 @@ def _in_words(p: Floats, texts: _Texts) -> Ints:
     return np.array(texts.codes(said(n) for n in which.tolist()), dtype=np.int64)[place]
 
 
-def _warnings(cases: Columns, words: Wording, outside: dict[int, list[str]], is_scored: Any) -> list[str]:
-    """The warnings of each case, as one text: of the model, of the case, and of what lies outside what the model has seen."""
+def _put_warnings(codes: Ints, cases: Columns, words: Wording, is_outside: Bools, texts: _Texts) -> None:
+    """The warnings of each case as one text: of the model, of the case, and of what lies outside what the model has seen."""
     of_model = words.notes_on(cases.as_of)
-    out = [of_model] * len(cases)
-    for i in sorted({*cases.notes, *outside}):
-        told = notes(cases.notes.get(i, ())) + (outside.get(i, []) if is_scored[i] else [])
-        out[i] = ",".join([of_model, *told] if of_model else told)
-    return out
+
+    def told(of_case: Sequence[Note], outside: Bools) -> str:
+        own = notes(of_case) + [note for note, is_told in zip(words.outside_notes, outside, strict=True) if is_told]
+        return ",".join([of_model, *own] if of_model else own)
+
+    codes[:, WARNINGS] = texts.patterns(is_outside, lambda outside: told((), outside))
+    for i, of_case in cases.notes.items():
+        codes[i, WARNINGS] = texts.code(told(of_case, is_outside[i]))
 
 
 def _put_reasons(codes: Ints, reasons: ReasonColumns, here: Ints, texts: _Texts) -> None:

@@ -38,7 +38,7 @@ from serving.answers_many import (
     AnsweredMany,
     P,
 )
-from serving.store.blocks import Ints, score_id_of
+from serving.store.blocks import Ints, score_ids_of
 from serving.wording import LEVEL
 
 _PLAIN = {str: pa.string(), int: pa.int64(), float: pa.float64(), date: pa.date32()}
@@ -96,7 +96,7 @@ class _Everyone(NamedTuple):
 
 def _everyone(answer: AnsweredMany) -> _Everyone:
     block, n = answer.block, len(answer.block)
-    score_ids = [score_id_of(answer.block_id, row) for row in block.rows.tolist()]
+    score_ids = score_ids_of(answer.block_id, block.rows)
     if not answer.others:
         return _Everyone(block.numbers, block.codes, block.pieces, [*block.case_ids], [*score_ids], [[]] * n)
     others = [json.loads(text) for _, text in answer.others]

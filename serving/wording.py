@@ -15,6 +15,7 @@ from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from models.certainty import score_interval
 from risk import features, schema
@@ -63,7 +64,7 @@ class Wording:
         self._ranged = list(ranges)
         self._low = np.array([low for low, _ in ranges.values()])
         self._high = np.array([high for _, high in ranges.values()])
-        self._outside = [_note(_outside_note(name)) for name in ranges]
+        self.outside_notes = [_note(_outside_note(name)) for name in ranges]
         said = {"model_version": model.version, "purpose": PURPOSE, "not_for": list(NOT_FOR)}
         self.ending = text_of(said)[1:]
         self._model, self._notes = model, dict[date, str]()
@@ -76,19 +77,27 @@ class Wording:
         for row in lacking:
             key = row.tobytes()  # cases that lack the same are told the same
             if key not in made:
-                made[key] = f"[{','.join(u for u, is_lacking in zip(self._unknown, row, strict=True) if is_lacking)}]"
+                made[key] = self.lacking(row)
             out.append(made[key])
         return out
 
+    def lacking(self, facts: npt.NDArray[np.bool_]) -> str:
+        """The facts that are lacking, of those in ``facts``."""
+        return f"[{','.join(u for u, is_lacking in zip(self._unknown, facts, strict=True) if is_lacking)}]"
+
     def outside(self, built: Built) -> dict[int, list[str]]:
         """By row, a note for each number that lies outside what the model has seen."""
-        if not self._ranged:
-            return {}
-        values = built.table(self._ranged)
         found: dict[int, list[str]] = {}
-        for i, j in zip(*np.nonzero((values < self._low) | (values > self._high)), strict=True):
-            found.setdefault(int(i), []).append(self._outside[j])
+        for i, j in zip(*np.nonzero(self.is_outside(built)), strict=True):
+            found.setdefault(int(i), []).append(self.outside_notes[j])
         return found
+
+    def is_outside(self, built: Built) -> npt.NDArray[np.bool_]:
+        """Which numbers lie outside what the model has seen, (n, r); ``outside_notes`` says it of each."""
+        if not self._ranged:
+            return np.zeros((len(next(iter(built.values()))), 0), dtype=np.bool_)
+        values = built.table(self._ranged)
+        return (values < self._low) | (values > self._high)
 
     def notes_on(self, as_of: date) -> str:
         """:func:`model_notes` of a day, written."""

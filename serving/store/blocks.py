@@ -106,6 +106,11 @@ def score_id_of(block_id: str, row: int) -> str:
     return f"{block_id}{row + 1:08x}"
 
 
+def score_ids_of(block_id: str, rows: Ints) -> list[str]:
+    """:func:`score_id_of` of many."""
+    return [f"{block_id}{row:08x}" for row in (rows + 1).tolist()]
+
+
 def place_of(score_id: str) -> tuple[str, int]:
     """The id a block is chained under, and the row a score's id names; -1 is no row.
 

@@ -17,7 +17,7 @@ import numpy as np
 from pydantic_core import to_json
 
 from risk.weeks import Floats
-from serving.store.blocks import Block, Ints
+from serving.store.blocks import Block, Ints, score_ids_of
 
 FORMAT = 1
 # The first numbers of what was told: the row's place in the request, and which template says it.
@@ -99,7 +99,7 @@ class _Filled:
     """Fills templates with what stands in a block."""
 
     def __init__(self, block: Block, block_id: str) -> None:
-        self._block, self._id = block, block_id.encode()
+        self._block, self._id = block, block_id
         self._numbers, self._texts = _number_texts(block.numbers), [text.encode() for text in block.pieces]
 
     def rows(self, template: Template, here: Ints | None) -> list[bytes]:
@@ -120,7 +120,7 @@ class _Filled:
         if slot == "case":
             return "\n".join(block.case_ids).encode().split(b"\n")  # no id holds a line break
         if slot == "score":
-            return [b"%s%08x" % (self._id, row + 1) for row in block.rows.tolist()]
+            return "\n".join(score_ids_of(self._id, block.rows)).encode().split(b"\n")
         column = int(slot[1:])
         if slot[0] == "c":
             return list(map(self._texts.__getitem__, block.codes[:, column].tolist()))
