@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 
@@ -25,13 +25,14 @@ Bools = npt.NDArray[np.bool_]
 _CASE_ID = re.compile(CASE_ID_PATTERN)
 
 
-def odd_ids(ids: Iterable[Any]) -> Bools:
+def odd_ids(ids: Sequence[Any]) -> Bools:
     """Those that are no plain case id, (n,)."""
     matches = _CASE_ID.fullmatch
-    return np.array(
-        [type(i) is not str or matches(i) is None or len(i) > LONGEST_CASE_ID or looks_like_cpr(i) for i in ids],
-        dtype=np.bool_,
-    )
+    odd = [type(i) is not str or matches(i) is None or len(i) > LONGEST_CASE_ID for i in ids]
+    fit = [i for i, is_odd in zip(ids, odd, strict=True) if not is_odd]
+    if looks_like_cpr("x".join(fit)):  # hardly ever: one look at all of them costs less than one at each
+        odd = [is_odd or looks_like_cpr(i) for i, is_odd in zip(ids, odd, strict=True)]
+    return np.array(odd, dtype=np.bool_)
 
 
 def odd_days(opened_on: Dates, registered_on: Dates, as_of: date) -> Bools:
