@@ -26,6 +26,7 @@ from models.logit_map import misfit, posterior, robust_covariance
 from risk.errors import CaseDataError
 
 KNOTS = (0.0, 4.0, 8.0, 13.0, 22.0, 26.0, 39.0)
+_SPREAD_AT = (0.05, 0.3, 0.5, 0.7, 0.95)  # quantiles of the score between which the spread of single cases is linear
 _CLIP = 1e-6  # p nearer to 0 or 1 is read as this near when fitting; applying needs no clip
 _DEVIATIONS = (0.02, 0.05, 0.1, 0.2, 0.4)  # candidate standard deviations of a knot from the common map
 
@@ -51,7 +52,9 @@ class Calibrator:
         Standard deviation, in log-odds, of what no affine map explains, from bins of the score (0 when none shows).
     n_known_ : float
         Effective number of known outcomes used.
-    spread_ : array (kinds, 2K)
+    spread_at_ : array (L,)
+        Log-odds between which the spread of single cases is linear.
+    spread_ : array (kinds, K x L)
         Squared log-odds by which one case's own chance may lie off the score, by age and distance from ``center_``, as each
         kind of evidence has it (:meth:`learn_spread`); no rows before that.
     """
@@ -129,7 +132,7 @@ class Calibrator:
 
     def _fit(self, x: Floats, outcome: Floats, w: Floats, start: Floats, person: npt.NDArray[np.intp]) -> None:
         self.n_known_ = float(w.sum())
-        self.spread_: Floats = np.zeros((0, 2))
+        self.spread_at_, self.spread_ = np.zeros(0), np.zeros((0, 0))
         self._identity()
         if min((w * outcome).sum(), (w * (1 - outcome)).sum()) < self.min_cases:
             return
@@ -209,7 +212,8 @@ class Calibrator:
         """
         if self.is_identity:
             raise CaseDataError("the map is the identity: fit it on more outcomes before learning how cases spread")
-        terms = _spread_terms(_hats(entry, self.knots_), x - self.center_)
+        self.spread_at_ = np.unique(np.quantile(x, _SPREAD_AT))
+        terms = _spread_terms(_hats(entry, self.knots_), _hats(x, self.spread_at_))
         # Never below zero, and a few rows that are far off must not make a wave of it: least squares with positive terms.
         self.spread_ = np.array([nnls(terms, kind)[0] for kind in squared])
 
@@ -239,7 +243,7 @@ class Calibrator:
         Z = np.hstack([hats, hats * (x - self.center_)[:, None]])
         variance = ((Z @ self.covariance_) * Z).sum(axis=1) + self.misfit_**2
         if len(self.spread_):
-            own = (_spread_terms(hats, x - self.center_) @ self.spread_.T).max(axis=1)
+            own = (_spread_terms(hats, _hats(x, self.spread_at_)) @ self.spread_.T).max(axis=1)
             variance = variance + self.slope(start) ** 2 * own
         half = ndtri((1 + coverage) / 2) * np.sqrt(variance)
         middle = self.intercept(start) + self.slope(start) * x
@@ -259,6 +263,7 @@ class Calibrator:
             "covariance": self.covariance_.tolist() if learned else None,
             "misfit": self.misfit_,
             "n_known": self.n_known_,
+            "spread_at": self.spread_at_.tolist(),
             "spread": self.spread_.tolist(),
         }
 
@@ -282,7 +287,9 @@ class Calibrator:
             made.center_, made.misfit_ = float(saved["center"]), float(saved["misfit"])
             made.n_known_ = float(saved["n_known"])
             # A bundle saved before cases were known to spread has none.
-            made.spread_ = np.asarray(saved.get("spread", []), dtype=np.float64).reshape(-1, size)
+            made.spread_at_ = np.asarray(saved["spread_at"] if saved.get("spread") else [], dtype=np.float64)
+            made.spread_ = np.asarray(saved.get("spread", []), dtype=np.float64)
+            made.spread_ = made.spread_.reshape(len(made.spread_), len(made.knots_) * len(made.spread_at_))
         except (KeyError, TypeError, ValueError) as why:
             raise CaseDataError(f"saved calibration is damaged ({type(why).__name__}: {why}); fit it again") from None
         parts = [made.knots_, made.intercepts_, made.slopes_, np.array([made.center_, made.misfit_])]
@@ -290,10 +297,11 @@ class Calibrator:
             size,
             size,
         )
-        parts.append(made.spread_)
+        parts += [made.spread_at_, made.spread_]
         finite = (
             all(np.isfinite(part).all() for part in parts)
             and (made.spread_ >= 0).all()
+            and (np.diff(made.spread_at_) > 0).all()
             and (not learned or np.isfinite(made.covariance_).all())
         )
         if not (fits and finite and size and (np.diff(made.knots_) > 0).all() and (made.slopes_ > 0).all()):
@@ -323,6 +331,6 @@ def _hats(start: Floats, knots: Floats) -> Floats:
     return np.column_stack([np.interp(start, knots, unit) for unit in np.eye(len(knots))])
 
 
-def _spread_terms(hats: Floats, off_center: Floats) -> Floats:
-    """Terms of the spread at an age: level, and growth with the squared distance from the centre, (n, 2K)."""
-    return np.hstack([hats, hats * (off_center**2)[:, None]])
+def _spread_terms(age: Floats, score: Floats) -> Floats:
+    """Terms of the spread, (n, K x L): products of hats over age and over the score, linear in either between knots."""
+    return np.asarray((age[:, :, None] * score[:, None, :]).reshape(len(age), -1))

@@ -343,9 +343,17 @@ def test_a_spread_is_saved_and_one_that_is_damaged_refused():
     np.testing.assert_array_equal(Calibrator.from_dict(saved).interval(p, entry), made.interval(p, entry))
     before = {k: v for k, v in saved.items() if k != "spread"}
     assert not len(Calibrator.from_dict(before).spread_)
-    for damage in ([[1.0]], [[-1.0] * 6], [[float("nan")] * 6]):
+    n = len(saved["spread"][0])
+    turned = saved["spread_at"][::-1]
+    for damage in (
+        {"spread": [[1.0]]},
+        {"spread": [[-1.0] * n]},
+        {"spread": [[float("nan")] * n]},
+        {"spread_at": turned},
+        {"spread_at": []},
+    ):
         with pytest.raises(CaseDataError, match="fit it again"):
-            Calibrator.from_dict(saved | {"spread": damage})
+            Calibrator.from_dict(saved | damage)
 
 
 def test_without_a_map_there_is_nothing_to_spread_around():
