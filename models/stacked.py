@@ -7,6 +7,9 @@ maximise the censored likelihood of the interval between horizons in which a cas
 hazards Golmakani and Polley 2020, Int. J. Biostatistics 16(2)), with a prior that holds them near equal until the
 register says otherwise: near-equal weights are hard to beat when members are about as good. Equal means between kinds, a
 line and trees, and then among members of a kind: two sums of trees err alike, so they are given one voice between them.
+
+Every member is fitted once. What it says of persons it had not seen comes from the trees that early stopping grows beside
+held-out persons anyway; the folds of the members are therefore those of the blend.
 """
 
 from __future__ import annotations
