@@ -344,6 +344,7 @@ class Learner(BaseEstimator):
 
     def _adopt(self, columns: Columns) -> None:
         self.columns_ = columns
+        self.change_ = None  # what a refresh moved belongs to the fit before
         self.n_features_in_ = len(columns.names)
         self.feature_names_in_ = np.array(columns.names, dtype=object)
 

@@ -82,6 +82,18 @@ def test_a_change_for_new_cases_moves_only_them() -> None:
     assert abs(after[1] - np.exp(-0.04 * 12)) < 0.04
 
 
+@pytest.mark.parametrize("name", ["linear", "hazard"])
+def test_fitted_anew_a_learner_forgets_the_change_that_it_followed(name: str) -> None:
+    X, y, age = cases(0.5)
+    asked = X[:20]
+    learner = catalogue.make(name).fit(X, y)
+    before = learner.survival(asked, [52.0])
+    learner.refresh(X, y, None, age)
+    assert learner.change_ is not None
+    assert not np.array_equal(learner.survival(asked, [52.0]), before)
+    np.testing.assert_array_equal(learner.fit(X, y).survival(asked, [52.0]), before)
+
+
 def test_without_a_change_nothing_moves() -> None:
     # Ten registers of two years of candidates each: at odds of 19 to 1 one false alarm would already be many.
     for seed in range(10):
