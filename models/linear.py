@@ -6,7 +6,7 @@ r"""A penalised linear hazard: few assumptions, small tables, and hard to beat o
 terms (:mod:`models.design`), ``u`` how an effect changes while the case gets older, ``v`` how it differs between cases
 looked at early and late. Each group of terms has a ridge penalty of its own, and is kept only where it pays in cross-
 validation over persons. Where cases are looked at at several ages, what the features say is then drawn in or out by
-one factor per age, learned from persons that the coefficients have not seen (:mod:`models.spread`). The penalty is on
+factors per age and per period, learned from persons that the coefficients have not seen (:mod:`models.spread`). The penalty is on
 the scale of the whole log-likelihood, where the best value hardly depends on how many cases there are, so a sample is
 enough to choose it.
 """
@@ -37,7 +37,7 @@ from models.periods import (
     watch,
 )
 from models.recent import Change, change_from_dict, find_change
-from models.spread import spread_by_age
+from models.spread import spread
 
 CHUNK = 16384
 SPREAD_FOLDS = 5
@@ -63,7 +63,7 @@ class LinearHazard(Learner):
     periods_ : the periods
     choice_ : the penalties chosen and the terms kept
     theta_ : coefficients
-    spread_ : level and factor by age (:mod:`models.spread`); None when all rows were looked at at the same age
+    spread_ : level and factor by age and period (:mod:`models.spread`); None when all rows were looked at at the same age
     """
 
     name: ClassVar[str] = "linear"
@@ -112,11 +112,11 @@ class LinearHazard(Learner):
             other, at = copy(self), fold == f
             other.theta_ = theta
             other._unpack()
-            steady, changing, start[at] = other._by_feature(rows.matrix[at], rows.entry[at])
+            steady, changing, start[at], _ = other._by_feature(rows.matrix[at], rows.entry[at])
             said[at] = steady.sum(axis=1)[:, None] + changing.sum(axis=1)[:, None] * self._clock
         repeats = len(rows) / len(np.unique(rows.group))
         assert self.age_ is not None
-        return spread_by_age(said, start, self.age_.terms(np.log1p(rows.entry)), seen, rows.weight, repeats)
+        return spread(said, start, self.age_.terms(np.log1p(rows.entry)), seen, rows.weight, repeats)
 
     def refitted(self, rows: Rows) -> Self:
         other: Self = clone(self)
@@ -148,8 +148,11 @@ class LinearHazard(Learner):
         self._changing[list(self.choice_.changing)] = rest[at[2] :]
         self._clock = self.periods_.log_middle
 
-    def _by_feature(self, matrix: FloatArray, entry: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Steady and changing effect of each feature, (n, p) twice, and log hazards of the average case, (n, K)."""
+    def _by_feature(
+        self, matrix: FloatArray, entry: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray | float]:
+        """Steady and changing effect of each feature, (n, p) twice; log hazards of the average case, (n, K); and the factor that
+        draws effects in or out, (n, K) or 1."""
         terms = self.design_.terms(matrix)
         age, start = np.zeros(len(matrix)), np.broadcast_to(self._alpha, (len(matrix), len(self._alpha)))
         if self.age_ is not None:
@@ -162,17 +165,20 @@ class LinearHazard(Learner):
         changing = np.zeros_like(steady)
         if self._changing.any():
             changing = self.design_.by_feature(terms * self._changing, matrix.shape[1])
+        factor: FloatArray | float = 1.0
         if self.spread_ is not None:
-            level, factor = (at[0] + (age_terms * at[1:]).sum(axis=1) for at in self.spread_)
-            start, steady = start + level[:, None], steady * (1.0 + factor)[:, None]
-            changing = changing * (1.0 + factor)[:, None]
+            a = 1 + age_terms.shape[1]
+            level, wider = ((at[0] + (age_terms * at[1:a]).sum(axis=1))[:, None] + at[a:] for at in self.spread_)
+            start, factor = start + level, 1.0 + wider
         if self.change_ is not None:
             start = start + self.change_.shift(entry)
-        return steady, changing, start
+        return steady, changing, start, factor
 
-    def _log_hazard(self, steady: FloatArray, changing: FloatArray, start: FloatArray) -> FloatArray:
+    def _log_hazard(
+        self, steady: FloatArray, changing: FloatArray, start: FloatArray, factor: FloatArray | float
+    ) -> FloatArray:
         step = steady.sum(axis=1)[:, None] + changing.sum(axis=1)[:, None] * self._clock
-        return np.clip(start + step, -LARGEST, LARGEST)
+        return np.clip(start + factor * step, -LARGEST, LARGEST)
 
     def log_hazards(self, matrix: FloatArray, entry: FloatArray, until: float) -> FloatArray:
         """Log hazard of each period for encoded rows, (n, K); those after ``until`` weeks may be left out."""
@@ -186,10 +192,10 @@ class LinearHazard(Learner):
         parts, base = np.empty(matrix.shape), np.empty(len(matrix))
         for a in range(0, len(matrix), CHUNK):
             at = slice(a, a + CHUNK)
-            steady, changing, start = self._by_feature(matrix[at], entry[at])
-            eta = self._log_hazard(steady, changing, start)
+            steady, changing, start, factor = self._by_feature(matrix[at], entry[at])
+            eta = self._log_hazard(steady, changing, start, factor)
             exposure = self.periods_.exposure(entry[at], np.full(len(eta), week))
-            weights = period_weights(eta, start, exposure)
+            weights = period_weights(eta, start, exposure) * factor
             parts[at] = steady * weights.sum(axis=1)[:, None] + changing * (weights * self._clock).sum(axis=1)[:, None]
             base[at] = log_odds_open(cumulative_hazard(eta, exposure)) - parts[at].sum(axis=1)
         return parts, base

@@ -1,4 +1,4 @@
-"""One level and one factor per age of case: found where they are, left alone where they are not."""
+"""Levels and factors per age of case and per period: found where they are, left alone where they are not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from models import catalogue
 from models.contract import outcome
 from models.periods import Watched
-from models.spread import spread_by_age
+from models.spread import spread
 
 
 def seen_with(late_factor: float, n: int = 20_000) -> tuple[np.ndarray, np.ndarray, np.ndarray, Watched]:
@@ -29,14 +29,30 @@ def seen_with(late_factor: float, n: int = 20_000) -> tuple[np.ndarray, np.ndarr
 @pytest.mark.parametrize(("true", "at_most_off"), [(1.0, 0.06), (0.6, 0.06)])
 def test_the_factor_of_late_cases_is_found(true: float, at_most_off: float) -> None:
     said, start, late, seen = seen_with(true)
-    _, (constant, by_age) = spread_by_age(said, start, late, seen, np.ones(len(said)), 1.0)
+    _, (constant, by_age, *_) = spread(said, start, late, seen, np.ones(len(said)), 1.0)
     assert 1.0 + constant - by_age / 2 == pytest.approx(1.0, abs=at_most_off)
     assert 1.0 + constant + by_age / 2 == pytest.approx(true, abs=at_most_off)
 
 
+def test_a_period_in_which_features_say_less_is_found() -> None:
+    # As where a law ends cases whatever their risk: what features say counts for little in the second period.
+    rng = np.random.default_rng(6)
+    n = 20_000
+    z = rng.normal(0.0, 0.7, n)
+    hazard = np.exp(np.log(0.3) + np.column_stack([z, 0.2 * z]))
+    wait = rng.exponential(size=(n, 2)) / hazard
+    first, second = wait[:, 0] < 1.0, (wait[:, 0] >= 1.0) & (wait[:, 1] < 1.0)
+    exposure = np.column_stack([np.minimum(wait[:, 0], 1.0), np.where(first, 0.0, np.minimum(wait[:, 1], 1.0))])
+    seen = Watched(exposure, first | second, np.where(first, 0, 1))
+    said = np.repeat(z[:, None], 2, axis=1)
+    _, factor = spread(said, np.full((n, 2), np.log(0.3)), rng.choice([-0.5, 0.5], (n, 1)), seen, np.ones(n), 1.0)
+    assert 1.0 + factor[0] + factor[2] == pytest.approx(1.0, abs=0.08)
+    assert 1.0 + factor[0] + factor[3] == pytest.approx(0.2, abs=0.08)
+
+
 def test_rows_that_repeat_one_another_prove_less() -> None:
     said, start, late, seen = seen_with(0.6, n=400)
-    once, often = (spread_by_age(said, start, late, seen, np.ones(len(said)), r)[1] for r in (1.0, 50.0))
+    once, often = (spread(said, start, late, seen, np.ones(len(said)), r)[1] for r in (1.0, 50.0))
     assert np.abs(often).max() < 0.5 * np.abs(once).max()
 
 
