@@ -173,6 +173,7 @@ class Learner(BaseEstimator):
         age: npt.ArrayLike,
         *,
         within: float = 104.0,
+        known: Change | None = None,
         groups: npt.ArrayLike | None = None,
     ) -> Self:
         """Look for a day since which cases close otherwise than learned, and follow what they do now (:mod:`models.recent`).
@@ -184,6 +185,7 @@ class Learner(BaseEstimator):
         X, y, entry, groups : as in :meth:`fit`, all rows learned from
         age : (n,) weeks from opening to the day that outcomes are known to, whether the case is still open or not
         within : how many weeks before that day a change is looked for
+        known : a change found on more rows, of which only the size is measured again
 
         Raises
         ------
@@ -198,7 +200,7 @@ class Learner(BaseEstimator):
         rows, weeks = watched_rows(self.columns_, X, y, entry, age, groups)
         if len(rows):
             with threadpool_limits(limits=1, user_api="blas"):
-                self.change_ = self._refresh(rows, weeks, within)
+                self.change_ = self._refresh(rows, weeks, within, known)
         return self
 
     def survival(self, X: pd.DataFrame, weeks: npt.ArrayLike, entry: npt.ArrayLike | None = None) -> FloatArray:
@@ -316,7 +318,7 @@ class Learner(BaseEstimator):
     def _fit(self, rows: Rows) -> None:
         raise NotImplementedError
 
-    def _refresh(self, rows: Rows, age: FloatArray, within: float) -> Change | None:
+    def _refresh(self, rows: Rows, age: FloatArray, within: float, known: Change | None) -> Change | None:
         """The change found and followed; only where ``refreshes``."""
         raise NotImplementedError
 

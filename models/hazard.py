@@ -159,10 +159,10 @@ class BoostedHazard(Learner):
         other.offset_, other.slope_, other.level_ = other.offset_ + self.level_, self.slope_, self.level_
         return other
 
-    def _refresh(self, rows: Rows, age: FloatArray, within: float) -> Change | None:
+    def _refresh(self, rows: Rows, age: FloatArray, within: float, known: Change | None) -> Change | None:
         self.change_ = None
         eta = self.log_hazards(rows.matrix, rows.entry, float(self.periods_.edges[-1]))
-        return find_change(rows, eta, self.periods_, age, within)
+        return find_change(rows, eta, self.periods_, age, within, known)
 
     def _baseline(self, entry: FloatArray) -> FloatArray:
         """Log hazards of a case of which the trees say nothing, (n, K) or (1, K)."""

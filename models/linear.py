@@ -129,10 +129,10 @@ class LinearHazard(Learner):
         other._unpack()
         return other
 
-    def _refresh(self, rows: Rows, age: FloatArray, within: float) -> Change | None:
+    def _refresh(self, rows: Rows, age: FloatArray, within: float, known: Change | None) -> Change | None:
         self.change_ = None
         eta = self.log_hazards(rows.matrix, rows.entry, np.inf)
-        return find_change(rows, eta, self.periods_, age, within)
+        return find_change(rows, eta, self.periods_, age, within, known)
 
     def _unpack(self) -> None:
         """Coefficients by role, from ``theta_``."""

@@ -29,32 +29,9 @@ from scipy.special import gammaln
 from models.contract import FloatArray, Rows
 from models.periods import Periods, clock_step
 
-DAYS_LOOKED_AT = (
-    4,
-    6,
-    8,
-    10,
-    13,
-    17,
-    21,
-    26,
-    30,
-    34,
-    39,
-    43,
-    47,
-    52,
-    60,
-    69,
-    78,
-    91,
-    104,
-    117,
-    130,
-    156,
-    182,
-    208,
-    260,
+WEEKS_LOOKED_AT = (
+    *(4.0, 6.0, 8.0, 10.0, 13.0, 17.0, 21.0, 26.0, 30.0, 34.0, 39.0, 43.0, 47.0, 52.0),
+    *(60.0, 69.0, 78.0, 91.0, 104.0, 117.0, 130.0, 156.0, 182.0, 208.0, 260.0),
 )
 PULL = 10.0  # closings that hold the rate of a period to the level of all
 DEVIATION = 0.5  # of the level's prior, on the log scale
@@ -103,7 +80,9 @@ def change_from_dict(stored: dict[str, Any] | None) -> Change | None:
     return Change(**{**stored, **arrays})
 
 
-def find_change(rows: Rows, eta: FloatArray, periods: Periods, age: FloatArray, within: float) -> Change | None:
+def find_change(
+    rows: Rows, eta: FloatArray, periods: Periods, age: FloatArray, within: float, known: Change | None = None
+) -> Change | None:
     """The change that the closings speak for most; None when they speak for none.
 
     Parameters
@@ -112,15 +91,20 @@ def find_change(rows: Rows, eta: FloatArray, periods: Periods, age: FloatArray, 
     eta : (n, K) their log hazards by the learner
     age : (n,) weeks from opening to the day that outcomes are known to
     within : how many weeks before that day a change is looked for
+    known : a change found before, of which only the size is measured again
     """
-    weeks_ago = np.array([w for w in DAYS_LOOKED_AT if w <= within], dtype=np.float64)
+    days, kinds = [w for w in WEEKS_LOOKED_AT if w <= within], [False, True]
+    if known is not None:
+        days, kinds = [known.weeks_ago], [known.only_new]
+    weeks_ago = np.array(days, dtype=np.float64)
     if not len(weeks_ago):
         return None
     seen = _Seen(rows, eta, periods, age)
     everything = seen.counts(np.zeros(len(age)), np.full(len(age), np.inf))
     one_level = _level(*everything)[0]
     best: Change | None = None
-    for only_new, counts in ((False, seen.since(weeks_ago)), (True, seen.opened_since(weeks_ago))):
+    for only_new in kinds:
+        counts = seen.opened_since(weeks_ago) if only_new else seen.since(weeks_ago)
         for weeks, (closed, expected) in zip(weeks_ago, counts, strict=True):
             new, newest = _level(closed, expected)
             old, older = _level(everything[0] - closed, np.maximum(everything[1] - expected, 0.0))
@@ -128,7 +112,7 @@ def find_change(rows: Rows, eta: FloatArray, periods: Periods, age: FloatArray, 
             if best is None or evidence > best.evidence:
                 best = Change(float(weeks), only_new, evidence, newest, older if only_new else np.empty(0))
     assert best is not None
-    return best if best.evidence > np.log(2 * len(weeks_ago) * ODDS) else None
+    return best if known is not None or best.evidence > np.log(2 * len(weeks_ago) * ODDS) else None
 
 
 Counts = tuple[FloatArray, FloatArray]  # closings seen and expected, (K,) each

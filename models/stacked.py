@@ -108,13 +108,13 @@ class Stacked(Learner):
             self.members_.append(member)
         return left_out
 
-    def _refresh(self, rows: Rows, age: FloatArray, within: float) -> Change | None:
+    def _refresh(self, rows: Rows, age: FloatArray, within: float, known: Change | None) -> Change | None:
         kept = [m.refreshes for m in self.members_]
         if not any(kept):
             return None
         for member in self.members_:
             if member.refreshes:
-                member.change_ = member._refresh(rows, age, within)
+                member.change_ = member._refresh(rows, age, within, known)
         found = [m.change_ for m in self.members_ if m.change_ is not None]
         if not found:
             return None

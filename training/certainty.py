@@ -24,7 +24,7 @@ from models.calibration import Calibrator
 from models.contract import Learner, canonical_rows, logit
 from models.folds import fold_of_group
 from risk.weeks import Floats
-from training.fit import Material, make
+from training.fit import Material, make, weeks_to_cut
 from training.landmarks import week_before
 from training.plan import Plan
 
@@ -60,6 +60,8 @@ def learn_spread(learner: Learner, calibrator: Calibrator, material: Material, p
         [BIAS * (FOLDS - 1) / FOLDS * ((np.array(again) - np.mean(again, axis=0)) ** 2).sum(axis=0)] if again else []
     )
     other = make(WITNESS.get(learner.name, "linear"), plan).fit(material.X, rows.y, rows.entry, groups=group)
+    if learner.change_ is not None and other.refreshes:
+        other.refresh(material.X, rows.y, rows.entry, weeks_to_cut(rows), known=learner.change_, groups=group)
     kinds.append((own - odds(other)) ** 2)
     calibrator.learn_spread(own, entry, np.array(kinds))
 

@@ -21,7 +21,7 @@ from risk import features, schema
 from risk.errors import TooFewCasesError
 from risk.outcomes import OutcomeDefinition
 from risk.register import Register
-from risk.weeks import DAYS_PER_WEEK
+from risk.weeks import DAYS_PER_WEEK, Floats
 from training.landmarks import REGISTRATION, LandmarkRows, landmark_rows, training_rows, week_before
 from training.plan import Plan
 
@@ -96,11 +96,10 @@ def fit(name: str, material: Material, plan: Plan) -> Bundle:
     """
     rows, X = material.rows, material.X
     learner = make(name, plan).fit(X, rows.y, rows.entry, groups=rows.snapshot.person)
+    if plan.recent.weeks and learner.refreshes:
+        refresh(learner, rows, X, plan.recent.weeks)
     # Rules and naive ways are shown as people use them, without the mending.
     calibrator = calibrate(learner, material, plan) if catalogue.can_be_champion(name) else None
-    if plan.recent.weeks and learner.refreshes:
-        # After calibrating: cohorts followed to the horizon tell of the months before the window.
-        refresh(learner, rows, X, plan.recent.weeks)
     return Bundle(learner, calibrator, meta=meta(name, material, plan))
 
 
@@ -117,8 +116,12 @@ def make(name: str, plan: Plan) -> Learner:
 
 def refresh(learner: Learner, rows: LandmarkRows, X: pd.DataFrame, weeks: float) -> None:
     """Let a fitted hazard follow a change of level in the ``weeks`` before the rows' cut date, if there was one."""
-    age = (np.datetime64(rows.cut_on, "D") - rows.started_on).astype(np.float64) / DAYS_PER_WEEK
-    learner.refresh(X, rows.y, rows.entry, age, within=weeks, groups=rows.snapshot.person)
+    learner.refresh(X, rows.y, rows.entry, weeks_to_cut(rows), within=weeks, groups=rows.snapshot.person)
+
+
+def weeks_to_cut(rows: LandmarkRows) -> Floats:
+    """Weeks from the start of each row's clock to the cut date, (n,), whether the case is still open or not."""
+    return (np.datetime64(rows.cut_on, "D") - rows.started_on).astype(np.float64) / DAYS_PER_WEEK
 
 
 def calibrate(learner: Learner, material: Material, plan: Plan) -> Calibrator:
@@ -126,10 +129,15 @@ def calibrate(learner: Learner, material: Material, plan: Plan) -> Calibrator:
 
     Each person's rows are predicted by a copy of the learner fitted without that person (cross-fitting, what was tuned
     kept), so that the map mends what is wrong with new cases, not what was learned by heart. Only cohorts opened in the newest
-    ``plan.calibration.weeks`` that could be followed to the horizon count; those that moved away are weighted for.
+    ``plan.calibration.weeks`` that could be followed to the horizon count; those that moved away are weighted for. Where the
+    learner follows a change, only cohorts opened since: the others lived under what is no more, and would mend a second
+    time what the learner has mended. Until enough of them are followed to the horizon, probabilities stay as learned.
     """
-    rows, horizon = material.rows, float(plan.outcome.horizon_weeks)
-    oldest = np.datetime64(week_before(material.cut_on, horizon + plan.calibration.weeks), "D")
+    rows, horizon, change = material.rows, float(plan.outcome.horizon_weeks), learner.change_
+    weeks_back = horizon + plan.calibration.weeks
+    if change is not None:
+        weeks_back = min(weeks_back, max(change.weeks_ago, horizon))
+    oldest = np.datetime64(week_before(material.cut_on, weeks_back), "D")
     youngest = np.datetime64(week_before(material.cut_on, horizon), "D")
     newest = np.flatnonzero((rows.started_on >= oldest) & (rows.started_on < youngest) & (rows.entry < horizon))
     calibrator = Calibrator(min_cases=plan.calibration.least_each)
@@ -144,7 +152,11 @@ def calibrate(learner: Learner, material: Material, plan: Plan) -> Calibrator:
             learner.columns_, material.X[learn], rows.y[learn], rows.entry[learn], groups=group[learn]
         )
         at = newest[judge]
-        p[judge] = learner.refitted(others).survival(material.X.iloc[at], [horizon], rows.entry[at])[:, 0]
+        copy = learner.refitted(others)
+        if change is not None:
+            parts = material.X[learn], rows.y[learn], rows.entry[learn], weeks_to_cut(rows)[learn]
+            copy.refresh(*parts, known=change, groups=group[learn])
+        p[judge] = copy.survival(material.X.iloc[at], [horizon], rows.entry[at])[:, 0]
     used = newest[np.isfinite(p)]
     return calibrator.fit(
         p[np.isfinite(p)],

@@ -10,7 +10,7 @@ import pytest
 from models import catalogue
 from models.contract import Learner, Rows, outcome
 from models.periods import Periods
-from models.recent import DAYS_LOOKED_AT, Change, change_from_dict, find_change
+from models.recent import WEEKS_LOOKED_AT, Change, change_from_dict, find_change
 from risk.errors import CaseDataError, ConfigError
 
 Floats = npt.NDArray[np.float64]
@@ -127,6 +127,18 @@ def test_the_order_of_rows_and_a_trip_through_files_change_no_bit(fitted: dict[s
     assert np.array_equal(opened(one.to_files()).survival(X, [52.0]), one.survival(X, [52.0]))
 
 
+def test_the_size_of_a_known_change_is_measured_on_other_rows() -> None:
+    X, y, age = cases(0.5)
+    learner = catalogue.make("linear", penalties=(10.0,)).fit(X, y)
+    known = Change(26.0, False, 9.0, np.zeros(1), np.zeros(0))
+    few = np.arange(N) % 10 == 0  # too few closings to find it
+    assert learner.refresh(X[few], y[few], None, age[few]).change_ is None
+    measured = learner.refresh(X[few], y[few], None, age[few], known=known).change_
+    assert measured is not None
+    assert (measured.weeks_ago, measured.only_new) == (26.0, False)
+    assert measured.newest.mean() < -0.1
+
+
 def test_looking_again_finds_the_same_and_does_not_add_up(fitted: dict[str, str]) -> None:
     X, y, age = cases(0.5)
     learner = opened(fitted).refresh(X, y, None, age)
@@ -177,7 +189,7 @@ def test_a_change_survives_its_file() -> None:
     entry = np.array([3.0, 26.0, 40.0])
     assert np.array_equal(again.shift(entry), [[-0.1, 0.2], [0.0, 0.3], [0.0, 0.3]])
     assert again.evidence == 12.5
-    assert list(DAYS_LOOKED_AT) == sorted(set(DAYS_LOOKED_AT))
+    assert list(WEEKS_LOOKED_AT) == sorted(set(WEEKS_LOOKED_AT))
 
 
 def test_members_without_a_hazard_leave_a_blend_that_follows_a_change() -> None:

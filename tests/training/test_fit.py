@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from models.bundle import Bundle
+from models.calibration import Calibrator
 from risk.errors import ConfigError, TooFewCasesError
 from risk.outcomes import read_outcome_definition
 from risk.register import Register
@@ -76,11 +77,26 @@ def test_a_change_looked_for_moves_the_level_and_nothing_else(
     assert before == after
     assert abs(found["weeks_ago"] - (slower.extract_on - SLOWER_ON).days / 7) < 5
     assert not found["only_new"]
-    assert recent.calibrator is not None
-    assert plain.calibrator is not None
-    assert recent.calibrator.to_dict() == plain.calibrator.to_dict()
+    # Nobody who lived under the new pace has been followed to week 52, so nobody can say how to recalibrate.
+    assert isinstance(recent.calibrator, Calibrator)
+    assert recent.calibrator.is_identity
     p, q = (score(slower, slower.extract_on, b).frame["p_exceed_52w"] for b in (plain, recent))
     assert (q - p).mean() > 0.05
+
+
+def test_a_change_that_is_followed_is_not_mended_a_second_time(quick_plan: Plan) -> None:
+    # 78 weeks after the change half of the cohorts followed to week 52 lived under it, half did not.
+    plan = quick_plan.model_copy(update={"recent": Recent(weeks=104)})
+    slower, truth = synthesise(4000, 8, scenario="drift", pace=0.5, years=5, switch_on=date(2025, 5, 19))
+    bundle = fit("linear", prepare(slower, plan, slower.extract_on), plan)
+    assert bundle.learner.change_ is not None
+    assert bundle.learner.change_.weeks_ago == 78
+    assert isinstance(bundle.calibrator, Calibrator)
+    assert not bundle.calibrator.is_identity
+    scored = score(slower, slower.extract_on, bundle).frame
+    both = scored.merge(truth[truth["landmark"] == "extract"], on="case_id")
+    assert len(both) > 200
+    assert abs((both["p_exceed_52w"] - both["p_true"]).mean()) < 0.03
 
 
 def test_rules_take_no_notice_of_a_change(material: Material, quick_plan: Plan) -> None:
