@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 from functools import cache
 from typing import Any, NoReturn
 
@@ -60,7 +61,7 @@ def parse_json(body: bytes) -> Any:
         400, without saying what stood there.
     """
     try:
-        return _decoder().decode(body.decode("utf-8-sig"))
+        return _decoder().decode(body.decode("utf-8-sig" if body.startswith(BOM_UTF8) else "utf-8"))
     except (ValueError, RecursionError):  # UnicodeDecodeError and JSONDecodeError are ValueErrors
         raise Refused("not-json") from None
 

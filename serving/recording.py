@@ -58,14 +58,17 @@ def asked(row: Row) -> str:
 
     A case id and the codes of levels hold nothing that JSON would have to escape.
     """
-    word, case = _words(), row.case
+    word, case, as_of = _words(), row.case, row.as_of.isoformat()
     attributes = ",".join([f'"{name}":{word[name](value)}' for name, value in row.columns.items()])
     facts = ",".join(
-        [f'{{"known_on":"{day}","name":"{name}","value":{word[name](value)}}}' for name, day, value in row.facts]
+        [
+            f'{{"known_on":"{day.isoformat()}","name":"{name}","value":{word[name](value)}}}'
+            for name, day, value in row.facts
+        ]
     )
     return (
-        f'{{"as_of":"{row.as_of}","cases":[{{"case_id":"{row.case_id}","opened_on":"{case.opened_on}",'
-        f'"registered_on":"{case.registered_on}","attributes":{{{attributes}}},"facts":[{facts}]}}]}}'
+        f'{{"as_of":"{as_of}","cases":[{{"case_id":"{row.case_id}","opened_on":"{case.opened_on.isoformat()}",'
+        f'"registered_on":"{case.registered_on.isoformat()}","attributes":{{{attributes}}},"facts":[{facts}]}}]}}'
     )
 
 

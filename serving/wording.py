@@ -209,7 +209,7 @@ def notes(told: Sequence[Note]) -> list[str]:
 
 
 def _note(told: Note) -> str:
-    return told.model_dump_json()
+    return text_of(told.model_dump())  # in ASCII, as every text here: it is encoded and hashed several times
 
 
 def _outside_note(name: str) -> Note:
