@@ -73,7 +73,7 @@ def reason_columns(
     n_told = np.zeros(len(rows), dtype=np.int64)
     here = np.arange(len(rows))
     while len(here):  # one more of the heaviest of every case that may be told more
-        first = size[here].argmax(axis=1)
+        first = (size if len(here) == len(size) else size[here]).argmax(axis=1)
         is_heavy = size[here, first] >= LEAST_CONTRIBUTION
         here, first = here[is_heavy], first[is_heavy]
         size[here, first] = -1.0
@@ -113,8 +113,12 @@ class _Said:
         """Which saying each value of a feature is, (m,), and which Danish text that is, (m,)."""
         is_missing, is_number = np.isnan(value), self._is_number[feature]
         which = self._start[feature] + np.where(is_missing, 0.0, np.where(is_number, 0.0, value) + 1).astype(np.int64)
-        for i in np.flatnonzero(is_number & ~is_missing).tolist():
-            which[i] = self._number(int(feature[i]), float(value[i]))
+        told = np.flatnonzero(is_number & ~is_missing)
+        if len(told):  # what is the same in many cases is said once
+            values, alike = np.unique(value[told], return_inverse=True)
+            pairs, place = np.unique(feature[told] * len(values) + alike, return_inverse=True)
+            made = [self._number(pair // len(values), float(values[pair % len(values)])) for pair in pairs.tolist()]
+            which[told] = np.array(made, dtype=np.int64)[place]
         return which, np.array(self._text, dtype=np.int64)[which]
 
     def _number(self, feature: int, value: float) -> int:

@@ -50,6 +50,7 @@ class AnsweredMany:
     ----------
     block : what is told of the cases that fit, and kept of them
     covers : what the intervals around the scores cover; None when there are none
+    lacking : (n, k) of the facts behind the model, which nobody has recorded of a case that has a score
     others : places and outcomes of those that do not, which are not recorded
     """
 
@@ -59,6 +60,7 @@ class AnsweredMany:
     block_id: str
     block: Block
     covers: str | None
+    lacking: Bools
     others: Sequence[tuple[int, str]]
 
     @property
@@ -93,12 +95,13 @@ def answer_many(cases: Columns, model: InService, n_reasons: int, cuts: Cuts | N
     cuts : where the bands begin for whoever asked; no case has a band when None
     """
     others = [(row.place, rejected(row, model).text) for row in cases.rejected]
-    block, covers = _block(cases, model, n_reasons, cuts)
-    return AnsweredMany(request_id, model, cases.as_of, secrets.token_hex(BLOCK_DIGITS // 2), block, covers, others)
+    block, covers, lacking = _block(cases, model, n_reasons, cuts)
+    block_id = secrets.token_hex(BLOCK_DIGITS // 2)
+    return AnsweredMany(request_id, model, cases.as_of, block_id, block, covers, lacking, others)
 
 
-def _block(cases: Columns, model: InService, n_reasons: int, cuts: Cuts | None) -> tuple[Block, str | None]:
-    """What is told of the cases, and what the intervals around their scores cover."""
+def _block(cases: Columns, model: InService, n_reasons: int, cuts: Cuts | None) -> tuple[Block, str | None, Bools]:
+    """What is told of the cases, what the intervals around their scores cover, and which facts they lack."""
     words, snapshot, n = wording_of(model), cases.snapshot(), len(cases)
     built = features.build_features(snapshot, words.features)
     scores, parts = scores_and_parts(snapshot, model, built)
@@ -124,7 +127,8 @@ def _block(cases: Columns, model: InService, n_reasons: int, cuts: Cuts | None) 
         if status == "abstained":
             codes[i, ABSTAINED] = texts.code(abstention(why))
     codes[here, BAND], codes[here, WORDS] = _bands(p[here], cuts, model, texts), _in_words(p[here], texts)
-    codes[here, UNKNOWN] = texts.patterns(unrecorded(snapshot, words.facts)[here], words.lacking)
+    lacking = unrecorded(snapshot, words.facts) & is_scored[:, None]
+    codes[here, UNKNOWN] = texts.patterns(lacking[here], words.lacking)
     _put_warnings(codes, cases, words, words.is_outside(built) & is_scored[:, None], texts)
     _put_reasons(codes, reasons, here, texts)
     given = np.vstack([cases.opened_on.astype(np.int64), cases.registered_on.astype(np.int64), cases.attributes]).T
@@ -133,7 +137,7 @@ def _block(cases: Columns, model: InService, n_reasons: int, cuts: Cuts | None) 
     ends = np.cumsum(np.bincount(told.row, minlength=n))
     covers = None if around is None else around.covers
     header = _header(words, cases.as_of, len(curve), n_reasons, covers)
-    return Block(header, np.arange(n), cases.case_id, given, ends, facts, numbers, codes, texts.made), covers
+    return Block(header, np.arange(n), cases.case_id, given, ends, facts, numbers, codes, texts.made), covers, lacking
 
 
 class _Texts:

@@ -32,16 +32,18 @@ from serving.answers_many import (
     SCORED,
     SHAPE,
     STATUS,
-    UNKNOWN,
     WARNINGS,
     WORDS,
     AnsweredMany,
     P,
 )
+from serving.plain import Bools
 from serving.store.blocks import Ints, score_ids_of
-from serving.wording import LEVEL
+from serving.wording import LEVEL, Wording, wording_of
 
 _PLAIN = {str: pa.string(), int: pa.int64(), float: pa.float64(), date: pa.date32()}
+# Bytes of the mark at the end of a stream, and some to spare.
+_ENDING = 64
 # From a text of a block to the JSON of a value.
 Read = Callable[[str], str]
 
@@ -76,10 +78,13 @@ def outcome_schema() -> pa.Schema:
 def stream_of(answer: AnsweredMany) -> bytes:
     """Outcomes as one stream, in the order of the request, its id in the metadata."""
     schema = outcome_schema().with_metadata({"request_id": answer.request_id})
-    sink = pa.BufferOutputStream()
+    batch = pa.RecordBatch.from_arrays(_columns(_everyone(answer), answer), schema=schema)
+    # Room for all of it at once: a sink that grows copies what it holds again and again.
+    room = pa.allocate_buffer(pa.ipc.get_record_batch_size(batch) + schema.serialize().size + _ENDING)
+    sink = pa.FixedSizeBufferWriter(room)
     with pa.ipc.new_stream(sink, schema) as writer:
-        writer.write_batch(pa.RecordBatch.from_arrays(_columns(_everyone(answer), answer), schema=schema))
-    made: bytes = sink.getvalue().to_pybytes()
+        writer.write_batch(batch)
+    made: bytes = room.slice(0, sink.tell()).to_pybytes()
     return made
 
 
@@ -89,6 +94,7 @@ class _Everyone(NamedTuple):
     numbers: Floats
     codes: Ints
     pieces: list[str]
+    lacking: Bools
     case_ids: list[str | None]
     score_ids: list[str | None]
     errors: list[list[dict[str, Any]]]
@@ -98,21 +104,23 @@ def _everyone(answer: AnsweredMany) -> _Everyone:
     block, n = answer.block, len(answer.block)
     score_ids = score_ids_of(answer.block_id, block.rows)
     if not answer.others:
-        return _Everyone(block.numbers, block.codes, block.pieces, [*block.case_ids], [*score_ids], [[]] * n)
+        whole = block.numbers, block.codes, block.pieces, answer.lacking
+        return _Everyone(*whole, [*block.case_ids], [*score_ids], [[]] * n)
     others = [json.loads(text) for _, text in answer.others]
     places = np.concatenate([block.numbers[:, PLACE], [place for place, _ in answer.others]])
     numbers = np.full((len(places), block.numbers.shape[1]), np.nan)
     numbers[:n] = block.numbers
     numbers[n:, PLACE] = places[n:]
     codes = np.full((len(places), block.codes.shape[1]), len(block.pieces))  # the empty text, which says nothing
-    codes[:n] = block.codes
+    lacking = np.zeros((len(places), answer.lacking.shape[1]), dtype=np.bool_)
+    codes[:n], lacking[:n] = block.codes, answer.lacking
     codes[n:, STATUS] = len(block.pieces) + 1
     order = np.argsort(places, kind="stable")
     chosen = order.tolist()
     case_ids = [*block.case_ids, *(other["case_id"] for other in others)]
     ids, errors = [*score_ids, *[None] * len(others)], [*[[]] * n, *(other["errors"] for other in others)]
     return _Everyone(
-        numbers[order], codes[order], [*block.pieces, "", "rejected"], [case_ids[i] for i in chosen],
+        numbers[order], codes[order], [*block.pieces, "", "rejected"], lacking[order], [case_ids[i] for i in chosen],
         [ids[i] for i in chosen], [errors[i] for i in chosen],
     )  # fmt: skip
 
@@ -128,6 +136,7 @@ def _columns(told: _Everyone, answer: AnsweredMany) -> list[pa.Array]:
         "interval": _interval(numbers, answer.covers),
         "curve": _curve(numbers[is_scored, CURVE:], answer.model.outcome.horizons_weeks, is_scored),
         "reasons": _reasons(codes[:, REASONS:], told.pieces),
+        "unknown_facts": _unknown(told.lacking, wording_of(answer.model)),
         "errors": pa.array(told.errors, schema.field("errors").type),
         "as_of": pa.repeat(pa.scalar(answer.as_of), n),
         "model_version": pa.repeat(answer.model.version, n),
@@ -138,7 +147,7 @@ def _columns(told: _Everyone, answer: AnsweredMany) -> list[pa.Array]:
         made[name] = pa.array(numbers[:, at], from_pandas=True)  # nan is null
     shared: tuple[tuple[str, int, Read], ...] = (
         ("status", STATUS, lambda text: f'"{text}"'), ("band", BAND, _or_null), ("words", WORDS, _or_null),
-        ("abstained", ABSTAINED, _or_null), ("unknown_facts", UNKNOWN, lambda text: text or "[]"),
+        ("abstained", ABSTAINED, _or_null),
         ("warnings", WARNINGS, lambda text: f"[{text}]"),
     )  # fmt: skip
     for name, at, read in shared:
@@ -154,7 +163,22 @@ def _spread(pieces: list[str], codes: Ints, kind: pa.DataType, read: Read) -> pa
     """Texts that many rows share as values, each read once."""
     used, place = np.unique(codes, return_inverse=True)
     values = json.loads(f"[{','.join([read(pieces[i]) for i in used.tolist()])}]")
-    return pa.array(values, kind).take(pa.array(place))
+    return _array(values, kind).take(pa.array(place))
+
+
+def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
+    """Values as they were read; objects without a gap field by field, which costs a third."""
+    if not pa.types.is_struct(kind) or None in values:
+        return pa.array(values, kind)
+    return pa.StructArray.from_arrays([pa.array([v[f.name] for v in values], f.type) for f in kind], fields=list(kind))
+
+
+def _unknown(lacking: Bools, words: Wording) -> pa.Array:
+    """The facts that each case lacks, taken from the few there are."""
+    kind = outcome_schema().field("unknown_facts").type
+    ends = np.concatenate([[0], np.cumsum(lacking.sum(axis=1))]).astype(np.int32)
+    facts = _array(json.loads(words.lacking(np.ones(lacking.shape[1], dtype=np.bool_))), kind.value_type)
+    return pa.ListArray.from_arrays(pa.array(ends), facts.take(pa.array(np.nonzero(lacking)[1])), type=kind)
 
 
 def _interval(numbers: Floats, covers: str | None) -> pa.Array:

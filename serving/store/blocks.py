@@ -108,7 +108,8 @@ def score_id_of(block_id: str, row: int) -> str:
 
 def score_ids_of(block_id: str, rows: Ints) -> list[str]:
     """:func:`score_id_of` of many."""
-    return [f"{block_id}{row:08x}" for row in (rows + 1).tolist()]
+    digits = (rows + 1).astype(">u4").tobytes().hex()
+    return [block_id + digits[at : at + 8] for at in range(0, len(digits), 8)]
 
 
 def place_of(score_id: str) -> tuple[str, int]:
@@ -127,25 +128,19 @@ def row_hashes(block: Block, salts: bytes) -> bytes:
         return b""
     digests = np.frombuffer(b"".join(map(_digest, block.pieces)), dtype=np.uint8).reshape(-1, DIGEST)
     texts = digests[block.codes].reshape(n, -1) if block.pieces else np.zeros((n, 0), dtype=np.uint8)
-    fixed = np.hstack([_bytes(block.given), _bytes(block.numbers), texts])
-    width, content, facts = fixed.shape[1], fixed.tobytes(), _bytes(block.facts).tobytes()
-    ends = (block.fact_ends * 8 * PER_FACT).tolist()
     # How many numbers of each kind: else one could pass for the other.
-    sha256, widths = (
-        hashlib.sha256,
-        struct.pack("<3I", block.given.shape[1], block.numbers.shape[1], block.codes.shape[1]),
-    )
+    kinds = struct.pack("<3I", block.given.shape[1], block.numbers.shape[1], block.codes.shape[1])
+    first = np.broadcast_to(np.frombuffer(kinds, dtype=np.uint8), (n, len(kinds)))
+    own = np.frombuffer(salts, dtype=np.uint8).reshape(n, SALT)
+    fixed = np.hstack([first, own, _bytes(block.given), _bytes(block.numbers), texts])
+    content, facts = fixed.tobytes(), _bytes(block.facts).tobytes()
+    starts, ends = range(0, len(content), fixed.shape[1]), range(fixed.shape[1], len(content) + 1, fixed.shape[1])
+    begun = (np.concatenate([[0], block.fact_ends]) * 8 * PER_FACT).tolist()
+    ids, sha256 = "\n".join(block.case_ids).encode().split(b"\n"), hashlib.sha256
     return b"".join(
         [
-            sha256(
-                widths
-                + salts[SALT * i : SALT * i + SALT]
-                + case_id.encode()
-                + b"\n"
-                + content[width * i : width * i + width]
-                + facts[start:end]
-            ).digest()
-            for i, (case_id, start, end) in enumerate(zip(block.case_ids, [0, *ends], ends, strict=False))
+            sha256(b"%b%b\n%b" % (content[start:end], case_id, facts[first_fact:last_fact])).digest()
+            for start, end, case_id, first_fact, last_fact in zip(starts, ends, ids, begun, begun[1:], strict=False)
         ]
     )
 
