@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from risk import features
 from risk.reasons import LEAST_CONTRIBUTION, tellable
-from risk.scoring import Parts
+from risk.scoring import Judged
 from risk.snapshot import Snapshot
 from risk.weeks import Dates, Floats
 
@@ -43,17 +43,15 @@ class ReasonColumns:
     sayings: list[Saying]
 
 
-def reason_columns(
-    snapshot: Snapshot, status: npt.NDArray[Any], parts: Parts | None, built: features.Built, n: int
-) -> ReasonColumns:
+def reason_columns(snapshot: Snapshot, judged: Judged, built: features.Built, n: int) -> ReasonColumns:
     """The ``n`` weightiest reasons of the cases that have a score, (m,) of them.
 
     Parameters
     ----------
-    status, parts : as :func:`risk.scoring.scores_and_parts` says them
+    judged : what :func:`risk.scoring.judge` found, with the parts
     built : the model's features of the snapshot
     """
-    rows = np.flatnonzero(status == "scored")
+    rows, parts = judged.scored, judged.parts
     made = ReasonColumns(
         np.full((len(rows), n), -1, dtype=np.int64),
         np.zeros((len(rows), n), dtype=np.bool_),

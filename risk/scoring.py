@@ -204,18 +204,7 @@ def score_columns(snapshot: Snapshot, model: ScoringModel, built: features.Built
     ----------
     built : the model's features of the snapshot (:func:`risk.features.build_features`); others may be among them
     """
-    return _columns(snapshot, model, judge(snapshot, model, built))
-
-
-def scores_and_parts(
-    snapshot: Snapshot, model: ScoringModel, built: features.Built
-) -> tuple[dict[str, npt.NDArray[Any]], Parts | None]:
-    """:func:`score_columns`, and what each feature contributes to the scores of those scored; None when nobody was."""
-    found = judge(snapshot, model, built, with_parts=True)
-    return _columns(snapshot, model, found), found.parts
-
-
-def _columns(snapshot: Snapshot, model: ScoringModel, found: Judged) -> dict[str, npt.NDArray[Any]]:
+    found = judge(snapshot, model, built)
     return {
         "case_id": snapshot.case_id.astype(object),
         "as_of": snapshot.as_of,

@@ -21,7 +21,7 @@ from risk import features, schema
 from risk.reason_columns import Ints, ReasonColumns, reason_columns
 from risk.reasons import Reason
 from risk.schema import Attribute
-from risk.scoring import scores_and_parts
+from risk.scoring import judge
 from risk.weeks import Floats
 from serving.access import Caller
 from serving.answers import body_of, rejected
@@ -104,28 +104,30 @@ def _block(cases: Columns, model: InService, n_reasons: int, cuts: Cuts | None) 
     """What is told of the cases, what the intervals around their scores cover, and which facts they lack."""
     words, snapshot, n = wording_of(model), cases.snapshot(), len(cases)
     built = features.build_features(snapshot, words.features)
-    scores, parts = scores_and_parts(snapshot, model, built)
-    is_scored = scores["status"] == "scored"
-    here, p = np.flatnonzero(is_scored), scores[f"p_exceed_{model.outcome.horizon_weeks}w"]
-    curve = [scores[f"p_exceed_{week}w"] for week in model.outcome.horizons_weeks]
+    judged = judge(snapshot, model, built, with_parts=n_reasons > 0)
+    here, curve = judged.scored, judged.p
+    p, is_scored = (
+        curve[:, model.outcome.horizons_weeks.index(model.outcome.horizon_weeks)],
+        np.zeros(n, dtype=np.bool_),
+    )
+    is_scored[here] = True
     low, high = np.full(n, np.nan), np.full(n, np.nan)
     # Without a calibrator there is nothing around a score.
     around = None
     if len(here) and model.bundle.calibrator is not None:
-        around = score_interval(model.bundle, p[here], scores["age_weeks"][here], LEVEL)
+        around = score_interval(model.bundle, p[here], judged.entry[here], LEVEL)
     if around is not None:
         low[here], high[here] = around.low, around.high
     shape = np.where(is_scored, SCORED, WITHOUT)
-    numbers = np.array([cases.place, shape, p, low, high, scores["base_rate"], scores["age_weeks"], *curve]).T
-    reasons = reason_columns(snapshot, scores["status"], parts, built, n_reasons)
+    numbers = np.array([cases.place, shape, p, low, high, judged.base_rate, judged.entry, *curve.T]).T
+    reasons = reason_columns(snapshot, judged, built, n_reasons)
     texts = _Texts()
     codes = np.full((n, REASONS + 2 * n_reasons), texts.code(""), dtype=np.int64)
     codes[:, STATUS], codes[:, ABSTAINED] = texts.code("scored"), texts.code("null")
     for i in np.flatnonzero(~is_scored).tolist():
-        status, why = scores["status"][i], scores["abstain_reason"][i]
-        codes[i, STATUS] = texts.code(status)
-        if status == "abstained":
-            codes[i, ABSTAINED] = texts.code(abstention(why))
+        codes[i, STATUS] = texts.code(judged.status[i])
+        if judged.status[i] == "abstained":
+            codes[i, ABSTAINED] = texts.code(abstention(judged.why[i]))
     codes[here, BAND], codes[here, WORDS] = _bands(p[here], cuts, model, texts), _in_words(p[here], texts)
     lacking = unrecorded(snapshot, words.facts) & is_scored[:, None]
     codes[here, UNKNOWN] = texts.patterns(lacking[here], words.lacking)
@@ -136,7 +138,7 @@ def _block(cases: Columns, model: InService, n_reasons: int, cuts: Cuts | None) 
     facts = np.array([told.name, told.known_on.astype(np.int64), told.value], dtype=np.float64).T
     ends = np.cumsum(np.bincount(told.row, minlength=n))
     covers = None if around is None else around.covers
-    header = _header(words, cases.as_of, len(curve), n_reasons, covers)
+    header = _header(words, cases.as_of, curve.shape[1], n_reasons, covers)
     return Block(header, np.arange(n), cases.case_id, given, ends, facts, numbers, codes, texts.made), covers, lacking
 
 
