@@ -33,8 +33,8 @@ import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from benchmarks.adaptation_page import draw, page
 from benchmarks.machine import command, describe
-from benchmarks.quality_page import grid
 from models import catalogue
 from risk.files import whole_file
 from risk.register import Register
@@ -175,17 +175,6 @@ def curve(
     return pd.DataFrame(rows, columns=["month", "way", "expected", "true", "error", "n"])
 
 
-def settled(mean: pd.DataFrame, way: str, within: float, column: str = "error") -> float:
-    """First month after the change from which the error of a way stays within ``within``; inf when it never does.
-
-    ``column``: ``error``, of all registers together, or ``worst``, of the register with the largest.
-    """
-    own = mean[(mean["way"] == way) & (mean["month"] >= 0)].sort_values("month")
-    bad = own.loc[own[column].abs() > within, "month"]
-    later = own["month"] if bad.empty else own.loc[own["month"] > bad.max(), "month"]
-    return float(later.min()) if len(later) else float("inf")
-
-
 @click.command()
 @click.option("--cases", type=click.IntRange(300), default=13_000, show_default=True, help="Cases of each register.")
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Registers, averaged.")
@@ -205,77 +194,20 @@ def main(cases: int, seeds: int, until: int, every: int, change: str, out: Path)
     every_one["worst"] = every_one["error"].abs()
     what = {"expected": "mean", "true": "mean", "error": "mean", "worst": "max"}
     mean = every_one.groupby(["month", "way"], sort=False).agg(what).reset_index()
-    text = page(mean, cases, seeds, change, time.time() - began)
     name = f"adaptation_{change}"
+    head = (
+        f"{seeds} synthetic registers of {cases:,} cases. What changes: {CHANGES[change][0]}. "
+        f"{describe()}, {time.time() - began:,.0f} s. What each way is:"
+    )
+    explained = (__doc__ or "").split("The ways:\n\n")[1].strip()
+    text = page(
+        mean, list(WAYS), OURS, MATURED, [f"`{command('benchmarks.adaptation')}`", head, explained], f"{name}.svg"
+    )
     with whole_file(out / f"{name}.svg") as path:
-        draw(mean, path)
+        draw(mean, {way: (how.colour, how.line) for way, how in WAYS.items()}, path)
     with whole_file(out / f"{name}.md") as path:
         path.write_text(text, encoding="utf-8")
     click.echo(text)
-
-
-def page(mean: pd.DataFrame, cases: int, seeds: int, change: str, seconds: float) -> str:
-    """The page in Markdown."""
-    limits = (0.05, 0.03, 0.02)
-    rows = [[w, *(_months(settled(mean, w, limit)) for limit in limits)] for w in WAYS]
-    wide = mean.pivot(index="month", columns="way", values="error")[list(WAYS)]
-    true = mean.groupby("month")["true"].first()
-    curve_rows = [
-        [f"{m:+d}", f"{true[m]:.3f}", *(f"{e:+.3f}" for e in errors)]
-        for m, errors in zip(wide.index, wide.to_numpy(), strict=True)
-    ]
-    worst = [[w, *(_months(settled(mean, w, limit, "worst")) for limit in limits)] for w in WAYS]
-    ahead = [[w, *(_ahead(mean, w, limit) for limit in limits)] for w in MATURED]
-    parts = [
-        "# How soon each way of learning follows a change",
-        f"`{command('benchmarks.adaptation')}`",
-        f"{seeds} synthetic registers of {cases:,} cases. What changes: {CHANGES[change][0]}. {describe()}, {seconds:,.0f} s. What each way is:",
-        (__doc__ or "").split("The ways:\n\n")[1].strip(),
-        "Months after the change until the mean expected share past week 52 stays within so many percentage points of the truth:",
-        grid(["way", *(f"{limit * 100:.0f} points" for limit in limits)], rows),
-        "The same in every single register:",
-        grid(["way", *(f"{limit * 100:.0f} points" for limit in limits)], worst),
-        f"How many months sooner *{OURS}* is there, by the mean:",
-        grid(["than", *(f"{limit * 100:.0f} points" for limit in limits)], ahead),
-        f"![expected minus true share past week 52](adaptation_{change}.svg)",
-        "Expected minus true share past week 52, all landmarks of the eight weeks after each look, by months since the change:",
-        grid(["month", "true share", *WAYS], curve_rows),
-    ]
-    return "\n\n".join(parts) + "\n"
-
-
-def _months(value: float) -> str:
-    return f"{value:.0f}" if np.isfinite(value) else "never seen"
-
-
-def _ahead(mean: pd.DataFrame, way: str, within: float) -> str:
-    """Months by which our way is there sooner; at least so many where the other had not arrived by the last look."""
-    ours, other, last = settled(mean, OURS, within), settled(mean, way, within), float(mean["month"].max())
-    if not np.isfinite(ours):
-        return "-" if not np.isfinite(other) else f"at least {last - other:.0f} later"
-    return f"{other - ours:.0f}" if np.isfinite(other) else f"more than {last - ours:.0f}"
-
-
-def draw(mean: pd.DataFrame, path: Path) -> None:
-    """The curve as SVG, without a date in it: the same numbers give the same bytes."""
-    import matplotlib
-
-    matplotlib.use("svg")
-    from matplotlib import pyplot as plt
-
-    with plt.rc_context({"svg.hashsalt": "adaptation", "svg.fonttype": "none"}):
-        figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
-        for way, how in WAYS.items():
-            own = mean[mean["way"] == way]
-            points = own["month"], 100 * own["error"]
-            axes.plot(*points, color=how.colour, linestyle=how.line, marker="o", markersize=3, label=way)
-        axes.axhline(0, color="black", linewidth=0.8)
-        axes.axvline(0, color="grey", linewidth=0.8, linestyle="--")
-        axes.set_xlabel("months since the change")
-        axes.set_ylabel("expected minus true share\npast week 52, percentage points")
-        axes.legend(frameon=False)
-        figure.savefig(path, format="svg", metadata={"Date": None})
-        plt.close(figure)
 
 
 if __name__ == "__main__":

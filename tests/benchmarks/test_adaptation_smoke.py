@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks import adaptation
+from benchmarks.adaptation_page import ahead, settled
 from risk.synthetic import synthesise
 from training.plan import read_plan
 
@@ -51,18 +52,19 @@ def test_a_look_learns_from_what_was_known_and_asks_about_what_follows() -> None
 
 def test_a_way_has_settled_when_its_error_stays_small() -> None:
     mean = pd.DataFrame({"month": [-6, 0, 6, 12, 18], "way": "a", "error": [0.0, 0.10, 0.01, 0.06, -0.02]})
-    assert adaptation.settled(mean, "a", 0.05) == 18
-    assert adaptation.settled(mean, "a", 0.07) == 6
-    assert adaptation.settled(mean, "a", 0.2) == 0
-    assert adaptation.settled(mean, "a", 0.01) == float("inf")
+    assert settled(mean, "a", 0.05) == 18
+    assert settled(mean, "a", 0.07) == 6
+    assert settled(mean, "a", 0.2) == 0
+    assert settled(mean, "a", 0.01) == float("inf")
+    assert settled(mean.assign(worst=0.06), "a", 0.05, "worst") == float("inf")
 
 
 def test_months_ahead_are_counted_to_the_last_look_where_the_other_never_arrives() -> None:
     errors = {adaptation.OURS: [0.1, 0.01, 0.01, 0.01], "slow": [0.1, 0.1, 0.01, 0.01], "never": [0.1] * 4}
     mean = pd.concat([pd.DataFrame({"month": [0, 6, 12, 18], "way": w, "error": e}) for w, e in errors.items()])
-    assert adaptation._ahead(mean, "slow", 0.05) == "6"
-    assert adaptation._ahead(mean, "never", 0.05) == "more than 12"
-    assert adaptation._ahead(mean, "slow", 0.001) == "-"
+    assert ahead(mean, adaptation.OURS, "slow", 0.05) == "6"
+    assert ahead(mean, adaptation.OURS, "never", 0.05) == "more than 12"
+    assert ahead(mean, adaptation.OURS, "slow", 0.001) == "-"
 
 
 @pytest.mark.parametrize("law", ["cap", "reassessment"])
