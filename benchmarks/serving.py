@@ -151,7 +151,10 @@ def run(learner_name: str, sizes: Sizes, work: Path, with_peer: bool) -> list[Se
             Turn(floor, f"floor, {batch}", "/v1/scores:batch", some, sizes.batch, {}),
             Turn(ours, "ours", "/v1/scores", one, 1, bearer),
             Turn(ours, f"ours, {batch}", "/v1/scores:batch", some, sizes.batch, bearer),
-            Turn(ours, f"ours, Arrow {batch}", "/v1/scores:batch", as_arrow(sizes.batch), sizes.batch, bearer),
+            *(
+                Turn(ours, f"ours, Arrow batch of {n}", "/v1/scores:batch", as_arrow(n), n, bearer)
+                for n in (sizes.batch, sizes.largest)
+            ),
         ]
         if with_peer:
             model = write_mlmodel(bundle, work / learner_name / "mlmodel")
@@ -176,7 +179,7 @@ def _answer(port: int, body: bytes, headers: dict[str, str]) -> bytes:
 
 
 HEADINGS = (
-    "server", "requests/s", "rows/s", "CPU µs", "p50 ms", "p99 ms", "requests/s : floor", "CPU : floor", "p99 : floor's p50",
+    "server", "requests/s", "rows/s", "CPU µs a row", "p50 ms", "p99 ms", "rows/s : floor", "CPU : floor", "p99 : floor's p50",
     "rows/s : mlflow", "CPU mlflow : this",
 )  # fmt: skip
 
@@ -193,12 +196,15 @@ def page(tables: dict[str, list[Served]], said: str) -> str:
 
 
 def _cells(name: str, middle: dict[str, dict[str, float]]) -> list[str]:
-    """One row's numbers; a batch stands beside the batches in JSON of the others, in whatever form it was sent itself."""
-    kind = "".join(name.partition(",")[1:]).replace("Arrow ", "")
-    row, floor, peer = middle[name], middle["floor" + kind], middle.get("mlflow" + kind)
+    """One row's numbers; a batch of any size stands beside the batches in JSON of the others, case by case."""
+
+    def beside(server: str) -> list[dict[str, float]]:
+        return [row for other, row in middle.items() if other.startswith(server) and ("," in other) == ("," in name)]
+
+    row, floor, peer = middle[name], beside("floor")[0], next(iter(beside("mlflow")), None)
     return [
-        f"{row['per_second']:,.1f}", f"{row['rows_per_second']:,.0f}", f"{row['cpu_us']:,.0f}", f"{row['p50_ms']:.1f}",
-        f"{row['p99_ms']:.1f}", f"{row['per_second'] / floor['per_second']:.2f}", f"{row['cpu_us'] / floor['cpu_us']:.2f}",
+        f"{row['per_second']:,.1f}", f"{row['rows_per_second']:,.0f}", f"{row['cpu_us']:,.1f}", f"{row['p50_ms']:.1f}",
+        f"{row['p99_ms']:.1f}", f"{row['rows_per_second'] / floor['rows_per_second']:.2f}", f"{row['cpu_us'] / floor['cpu_us']:.2f}",
         f"{row['p99_ms'] / floor['p50_ms']:.1f}",
         f"{row['rows_per_second'] / peer['rows_per_second']:.1f}" if peer else "-",
         f"{peer['cpu_us'] / row['cpu_us']:.1f}" if peer else "-",
@@ -206,8 +212,9 @@ def _cells(name: str, middle: dict[str, dict[str, float]]) -> list[str]:
 
 
 def _middle(rows: list[Served]) -> dict[str, float]:
-    names = ("per_second", "rows_per_second", "cpu_us", "p50_ms", "p99_ms")
-    return {name: statistics.median(getattr(row, name) for row in rows) for name in names}
+    names = ("per_second", "rows_per_second", "p50_ms", "p99_ms")
+    middle = {name: statistics.median(getattr(row, name) for row in rows) for name in names}
+    return middle | {"cpu_us": statistics.median(row.cpu_us / row.n_cases for row in rows)}
 
 
 @click.command()

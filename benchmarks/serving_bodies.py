@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from models.bundle import Bundle
-from risk import features
+from risk import features, schema
 
 ARROW = "application/vnd.apache.arrow.stream"
 JSON = "application/json"
@@ -24,11 +25,36 @@ class Body:
 
 
 def cases_of(n: int) -> dict[str, Any]:
-    """A request for ``n`` cases that differ in their ids."""
+    """A request for the example of the API and ``n - 1`` cases with the same fields and other days and values."""
     from serving.description import EXAMPLE
 
-    case = EXAMPLE["cases"][0]
-    return EXAMPLE | {"cases": [case | {"case_id": f"SYN{i:06d}"} for i in range(n)]}
+    draw = random.Random(1)
+    example = EXAMPLE["cases"][0] | {"case_id": "SYN000000"}
+    as_of = date.fromisoformat(EXAMPLE["as_of"])
+    return EXAMPLE | {"cases": [example, *(_like(example, i, as_of, draw) for i in range(1, n))]}
+
+
+def _like(example: dict[str, Any], i: int, as_of: date, draw: random.Random) -> dict[str, Any]:
+    registered = as_of - timedelta(days=draw.randint(20, 60))
+    facts = [
+        fact | {"known_on": str(registered + timedelta(days=draw.randint(1, 19))), "value": _value(fact["name"], draw)}
+        for fact in example["facts"]
+    ]
+    return {
+        "case_id": f"SYN{i:06d}",
+        "opened_on": str(registered - timedelta(days=draw.randint(5, 40))),
+        "registered_on": str(registered),
+        "attributes": {name: _value(name, draw) for name in example["attributes"]},
+        "facts": facts,
+    }
+
+
+def _value(name: str, draw: random.Random) -> bool | float | str:
+    """A value of an attribute, numbers whole and not beyond a working week, as most are."""
+    attribute = schema.attributes()[name]
+    if attribute.kind == "category":
+        return draw.choice(attribute.levels)
+    return draw.random() < 0.5 if attribute.kind == "flag" else draw.randint(0, 37)
 
 
 def as_json(n: int) -> Body:

@@ -30,10 +30,11 @@ class Sizes:
     seconds: float = 4.0
     rounds: int = 3
     batch: int = 1000
-    batches: int = 4
+    largest: int = 5000
+    batches: int = 25
 
 
-SMOKE = Sizes(cases=400, trees=10, seconds=0.3, rounds=1, batch=20, batches=1)
+SMOKE = Sizes(cases=400, trees=10, seconds=0.3, rounds=1, batch=20, largest=40, batches=1)
 
 
 @dataclass(frozen=True)
