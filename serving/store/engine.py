@@ -39,13 +39,13 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that only reads and sees one state of the store."""
-        with _told(self.engine), self.engine.connect() as connection, connection.begin():
+        with telling(self.engine), self.engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that writes; it is committed when the block ends well."""
-        with _told(self.engine), self.engine.connect() as plain:
+        with telling(self.engine), self.engine.connect() as plain:
             connection = plain.execution_options(**{_WRITES: True})
             with connection.begin():
                 yield connection
@@ -53,7 +53,7 @@ class Store:
     @contextmanager
     def plain(self) -> Iterator[Connection]:
         """No transaction: for what a database does only outside of one."""
-        with _told(self.engine), self.engine.connect() as connection:
+        with telling(self.engine), self.engine.connect() as connection:
             yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
     def close(self) -> None:
@@ -85,7 +85,7 @@ def open_store(url: str | None = None) -> Store:
     else:
         engine = create_engine(address, pool_size=4, pool_pre_ping=True, connect_args={"connect_timeout": 5})
     try:
-        with _told(engine):
+        with telling(engine):
             migrate(engine)
     except BaseException:
         engine.dispose()
@@ -178,7 +178,7 @@ def alone(connection: Connection) -> None:
 
 
 @contextmanager
-def _told(engine: Engine) -> Iterator[None]:
+def telling(engine: Engine) -> Iterator[None]:
     """A driver's message can quote a statement with its values, so only the kind of the failure goes on."""
     try:
         yield

@@ -136,51 +136,55 @@ def block_entry(
     )
 
 
-def append(connection: Connection, submissions: Sequence[Submission], seals: Seals) -> list[Written]:
-    """Write submissions one after the other, in the transaction of ``connection``, which must be one that writes.
+def append(to: Connection | Pen, submissions: Sequence[Submission], seals: Seals) -> list[Written]:
+    """Write submissions one after the other.
+
+    Parameters
+    ----------
+    to : a connection in a transaction that writes, or a pen on one
 
     Raises
     ------
     StoreError
         The end of the chain does not carry our seal: rows were cut off, or the key was changed without the older one.
     """
-    with Pen(connection) as pen:
-        n, last = _end(pen, seals)
-        links, repeats, told = list[tuple[Any, ...]](), list[tuple[Any, ...]](), list[Written]()
-        payloads, blocks = list[tuple[Any, ...]](), list[tuple[Any, ...]]()
-        used = _used_keys(connection, [s.repeatable for s in submissions if s.repeatable])
-        for submission in submissions:
-            repeatable = submission.repeatable
-            if repeatable is not None:
-                before = used.get((repeatable.caller, repeatable.key))
-                if before is not None:
-                    is_same = before[0] == repeatable.request_hash
-                    told.append(Written(before[1]) if is_same else Written(is_clash=True))
-                    continue
-                used[repeatable.caller, repeatable.key] = (repeatable.request_hash, repeatable.body)
-            first = n + 1
-            for link, payload in submission.entries:
-                n, prev = n + 1, last
-                last = link_hash(n, prev, link)
-                links.append((n, *link, prev, last))
-                if isinstance(payload, BlockPayload):
-                    blocks.append((n, *astuple(payload)))
-                elif payload is not None:
-                    payloads.append((n, *payload))
-            if repeatable is not None:
-                caller, key, asked, body = repeatable
-                at = submission.entries[0].link.at if submission.entries else instant(datetime.now(UTC))
-                repeats.append((caller, key, at, asked, first, n, body))
-            told.append(_WRITTEN)
-        for table, rows in (
-            (ledger, links),
-            (ledger_payload, payloads),
-            (ledger_block, blocks),
-            (idempotency, repeats),
-        ):
-            pen.add(table, rows)
-        if links:
-            pen.move_head(Head(n, last, seal(seals.key, n, last)))
+    pen = to if isinstance(to, Pen) else Pen.of(to)
+    n, last = _end(pen, seals)
+    links, repeats, told = list[tuple[Any, ...]](), list[tuple[Any, ...]](), list[Written]()
+    payloads, blocks = list[tuple[Any, ...]](), list[tuple[Any, ...]]()
+    used = _used_keys(pen, [s.repeatable for s in submissions if s.repeatable])
+    for submission in submissions:
+        repeatable = submission.repeatable
+        if repeatable is not None:
+            before = used.get((repeatable.caller, repeatable.key))
+            if before is not None:
+                is_same = before[0] == repeatable.request_hash
+                told.append(Written(before[1]) if is_same else Written(is_clash=True))
+                continue
+            used[repeatable.caller, repeatable.key] = (repeatable.request_hash, repeatable.body)
+        first = n + 1
+        for link, payload in submission.entries:
+            n, prev = n + 1, last
+            last = link_hash(n, prev, link)
+            links.append((n, *link, prev, last))
+            if isinstance(payload, BlockPayload):
+                blocks.append((n, *astuple(payload)))
+            elif payload is not None:
+                payloads.append((n, *payload))
+        if repeatable is not None:
+            caller, key, asked, body = repeatable
+            at = submission.entries[0].link.at if submission.entries else instant(datetime.now(UTC))
+            repeats.append((caller, key, at, asked, first, n, body))
+        told.append(_WRITTEN)
+    for table, rows in (
+        (ledger, links),
+        (ledger_payload, payloads),
+        (ledger_block, blocks),
+        (idempotency, repeats),
+    ):
+        pen.add(table, rows)
+    if links:
+        pen.move_head(Head(n, last, seal(seals.key, n, last)))
     return told
 
 
@@ -196,16 +200,12 @@ def _end(pen: Pen, seals: Seals) -> tuple[int, str]:
     return head.n, head.hash
 
 
-def _used_keys(connection: Connection, asked: Iterable[Repeatable]) -> dict[tuple[str, str], tuple[str, str]]:
+def _used_keys(pen: Pen, asked: Iterable[Repeatable]) -> dict[tuple[str, str], tuple[str, str]]:
     used = {}
     for repeatable in asked:
-        row = connection.execute(
-            select(idempotency.c.request_hash, idempotency.c.body).where(
-                idempotency.c.caller == repeatable.caller, idempotency.c.key == repeatable.key
-            )
-        ).one_or_none()
-        if row is not None:
-            used[repeatable.caller, repeatable.key] = (row.request_hash, row.body)
+        before = pen.answered(repeatable.caller, repeatable.key)
+        if before is not None:
+            used[repeatable.caller, repeatable.key] = before
     return used
 
 
@@ -223,8 +223,7 @@ def begin_chain(store: Store, seals: Seals) -> None:
             if connection.execute(select(ledger.c.seq).limit(1)).one_or_none() is not None:
                 raise StoreError("the ledger has rows and no end row; run 'risk ledger verify'")
             connection.execute(insert(ledger_head).values(id=1, n=0, hash=GENESIS, seal=seal(seals.key, 0, GENESIS)))
-        with Pen(connection) as pen:
-            _end(pen, seals)
+        _end(Pen.of(connection), seals)
 
 
 def check_end(store: Store, seals: Seals) -> None:
@@ -234,8 +233,8 @@ def check_end(store: Store, seals: Seals) -> None:
     ------
     StoreError
     """
-    with store.writing() as connection, Pen(connection) as pen:
-        _end(pen, seals)
+    with store.writing() as connection:
+        _end(Pen.of(connection), seals)
 
 
 def find(store: Store, score_id: str) -> Past | None:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from sqlalchemy import Connection, Table
 
-from serving.store.tables import ledger_head
+from serving.store.tables import idempotency, ledger_head
 
 
 class Head(NamedTuple):
@@ -25,23 +24,27 @@ class Head(NamedTuple):
 
 
 class Pen:
-    """A cursor of the driver, inside the transaction of ``connection``; errors of the driver leave it as they are."""
+    """Writes with a cursor of the driver, in a transaction that is not its own; the driver's errors leave it as they are."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._cursor, self._dialect = connection.connection.cursor(), connection.dialect.name
+    def __init__(self, cursor: Any, dialect: str) -> None:
+        self._cursor, self._dialect = cursor, dialect
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
-        if kind is None:  # a cursor that failed goes with its connection; closing it could fail anew
-            self._cursor.close()
+    @classmethod
+    def of(cls, connection: Connection) -> Self:
+        """One that writes in the transaction of a connection; its cursor goes with that."""
+        return cls(connection.connection.cursor(), connection.dialect.name)
 
     def head(self) -> Head | None:
         """The end row, held until the transaction ends."""
         self._cursor.execute(_head_text(self._dialect))
         row = self._cursor.fetchone()
         return None if row is None else Head(*row)
+
+    def answered(self, caller: str, key: str) -> tuple[str, str] | None:
+        """What a caller asked under a key before, as a hash, and what was answered."""
+        self._cursor.execute(_answered_text(self._dialect), (caller, key))
+        row = self._cursor.fetchone()
+        return None if row is None else (row[0], row[1])
 
     def add(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
         """Add rows, each with all columns of the table."""
@@ -60,6 +63,12 @@ def _mark(dialect: str) -> str:
 def _head_text(dialect: str) -> str:
     text = f"SELECT {', '.join(Head._fields)} FROM {ledger_head.name}"
     return text if dialect == "sqlite" else f"{text} FOR UPDATE"  # SQLite has locked the whole store already
+
+
+@cache
+def _answered_text(dialect: str) -> str:
+    mark = _mark(dialect)
+    return f"SELECT request_hash, body FROM {idempotency.name} WHERE caller = {mark} AND key = {mark}"
 
 
 @cache

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 
 from risk.errors import StoreError
 from serving.store.engine import Store
+from serving.store.held import Held
 from serving.store.ledger import Seals, Submission, Written, append
 
 MOST_AT_ONCE = 256
@@ -31,7 +32,7 @@ class Writer:
     """
 
     def __init__(self, store: Store, seals: Seals) -> None:
-        self._store, self._seals = store, seals
+        self._held, self._seals = Held(store), seals
         self._waiting: queue.SimpleQueue[tuple[Sequence[Submission], Told] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._is_open = True
@@ -73,13 +74,14 @@ class Writer:
                     group.append(self._waiting.get_nowait())
             is_last = group[-1] is None
             self._write([one for one in group if one is not None])
+        self._held.close()
 
     def _write(self, group: list[tuple[Sequence[Submission], Told]]) -> None:
         if not group:
             return
         try:
-            with self._store.writing() as connection:
-                written = append(connection, [one for submissions, _ in group for one in submissions], self._seals)
+            everything = [one for submissions, _ in group for one in submissions]
+            written = self._held.write(lambda pen: append(pen, everything, self._seals))
         except BaseException as why:  # whoever waits is told, whatever it was; the thread must outlive it
             self._tell(why)
             failure = why if isinstance(why, StoreError) else StoreError("nothing was recorded")
