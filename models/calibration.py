@@ -55,7 +55,7 @@ class Calibrator:
     spread_at_ : array (L,)
         Log-odds between which the spread of single cases is linear.
     spread_ : array (kinds, K x L)
-        Squared log-odds by which one case's own chance may lie off the score, by age and distance from ``center_``, as each
+        Squared log-odds by which one case's own chance may lie off the score, by age and score, as each
         kind of evidence has it (:meth:`learn_spread`); no rows before that.
     """
 
@@ -203,7 +203,8 @@ class Calibrator:
         entry : array (n,)
             Weeks already open.
         squared : array (kinds, n)
-            Squared distances on the log-odds; each kind of evidence is smoothed by itself, and the largest counts.
+            Squared distances on the log-odds. Each kind of evidence is smoothed by itself; the largest counts whole, the
+            others by half.
 
         Raises
         ------
@@ -243,7 +244,9 @@ class Calibrator:
         Z = np.hstack([hats, hats * (x - self.center_)[:, None]])
         variance = ((Z @ self.covariance_) * Z).sum(axis=1) + self.misfit_**2
         if len(self.spread_):
-            own = (_spread_terms(hats, _hats(x, self.spread_at_)) @ self.spread_.T).max(axis=1)
+            kinds = _spread_terms(hats, _hats(x, self.spread_at_)) @ self.spread_.T
+            # Kinds of evidence overlap in part: the largest counts whole, the others by half.
+            own = (kinds.max(axis=1) + kinds.sum(axis=1)) / 2
             variance = variance + self.slope(start) ** 2 * own
         half = ndtri((1 + coverage) / 2) * np.sqrt(variance)
         middle = self.intercept(start) + self.slope(start) * x

@@ -9,10 +9,11 @@ another draw of cases
     because a penalty or a number of trees chosen by held-out cases is where squared bias is about as large as variance,
     and bias does not change from draw to draw.
 another kind of learner
-    the squared distance to a learner that is wrong in other ways (trees for those with a ridge fit, the linear one for trees). It
-    stands for what no number of cases would teach this learner.
+    the squared distance to a learner that is wrong in other ways (trees for those with a ridge fit, the linear one for trees).
+    It stands for what no number of cases would teach this learner.
 
-The interval uses the larger of the two, each smoothed over age and score (:meth:`models.calibration.Calibrator.learn_spread`).
+The interval uses the larger of the two and half of the other, each smoothed over age and score
+(:meth:`models.calibration.Calibrator.learn_spread`).
 Neither is a theorem: ``benchmarks/interval_coverage.py`` says what they hold where the truth is known.
 """
 

@@ -314,10 +314,10 @@ def test_a_spread_that_is_known_widens_the_interval_until_it_holds_single_cases(
     assert 0.87 <= np.mean(shares) <= 0.95
 
 
-def test_of_two_kinds_of_evidence_the_larger_counts():
+def test_of_two_kinds_of_evidence_the_larger_counts_whole_and_the_other_by_half():
     p, entry, _ = predicted(2000, 1)
     ends = []
-    for kinds in ([[0.04]], [[0.25]], [[0.04], [0.25]]):
+    for kinds in ([[0.04]], [[0.27]], [[0.04], [0.25]]):
         made = fitted(8000)
         made.learn_spread(logit(p), entry, np.broadcast_to(kinds, (len(kinds), 2000)))
         ends.append(made.interval(p, entry))
