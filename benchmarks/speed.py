@@ -240,6 +240,10 @@ def main(smoke: bool, only: str | None, out: Path) -> None:
 def _peer_set(smoke: bool) -> tuple[sets.CensoredSet, list[str]]:
     name = "support2"
     notes = [f"{n}: not installed" for n in ("forest", "survivalboost") if not peers.is_installed(n)]
+    if peers.is_installed("survivalboost"):
+        notes += [
+            "SurvivalBoost grows its trees with a classifier that it hands no seed: its Brier moves from run to run."
+        ]
     if smoke or not sets.is_installed(name):
         notes += [] if smoke else ["support2: SurvSet is not installed; the injury durations instead"]
         name = "injury_smoke" if smoke else "injury_censored"
