@@ -100,7 +100,15 @@ def fit(name: str, material: Material, plan: Plan) -> Bundle:
         refresh(learner, rows, X, plan.recent.weeks)
     # Rules and naive ways are shown as people use them, without the mending.
     calibrator = calibrate(learner, material, plan) if catalogue.can_be_champion(name) else None
-    return Bundle(learner, calibrator, meta=meta(name, material, plan))
+    return Bundle(learner, calibrator, meta=meta(name, material, plan) | {"change": change_followed(learner, material)})
+
+
+def change_followed(learner: Learner, material: Material) -> dict[str, Any] | None:
+    """The change of level that a learner follows: ``on``, the day about which it came, and ``only_new``; None without one."""
+    if learner.change_ is None:
+        return None
+    on = week_before(material.cut_on, learner.change_.weeks_ago)
+    return {"on": on.isoformat(), "only_new": learner.change_.only_new}
 
 
 def make(name: str, plan: Plan) -> Learner:

@@ -163,6 +163,13 @@ def _warnings(judged: Backtest, material: Material, bundle: Bundle, plan: Plan) 
         said.append(f"{len(left_out)} planned features are never filled in and were left out: {', '.join(left_out)}")
     if len(material.rows) < material.n_rows:
         said.append(f"{len(material.rows):,} of {material.n_rows:,} landmark rows were learned from (plan: max_rows)")
+    change = bundle.meta["change"]
+    if change is not None:
+        whom = "those opened since" if change["only_new"] else "all of them"
+        said.append(
+            f"since about {change['on']} cases close otherwise than before ({whom}), and scores follow what happened since: "
+            "look for a change of rules, of pace or of registration that explains it"
+        )
     if getattr(bundle.calibrator, "is_identity", False):
         said.append("too few cases of the newest cohorts exceeded, or closed: probabilities were not recalibrated")
     return said

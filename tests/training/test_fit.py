@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -16,9 +18,11 @@ from risk.outcomes import read_outcome_definition
 from risk.register import Register
 from risk.scoring import score
 from risk.synthetic import synthesise
+from training.backtest import Backtest
 from training.fit import Material, base_rate, fit, make, prepare, ranges, required
 from training.landmarks import register_at
 from training.plan import Plan, Recent
+from training.run import _warnings
 
 SLOWER_ON = date(2026, 5, 4)
 
@@ -77,6 +81,13 @@ def test_a_change_looked_for_moves_the_level_and_nothing_else(
     assert before == after
     assert abs(found["weeks_ago"] - (slower.extract_on - SLOWER_ON).days / 7) < 5
     assert not found["only_new"]
+    assert plain.meta["change"] is None
+    told = recent.meta["change"]
+    assert abs((date.fromisoformat(told["on"]) - SLOWER_ON).days) < 35
+    assert not told["only_new"]
+    unjudged = cast(Backtest, SimpleNamespace(note="", is_empty=True))
+    assert any(f"since about {told['on']}" in text for text in _warnings(unjudged, changed, recent, plan))
+    assert not any("since about" in text for text in _warnings(unjudged, changed, plain, plan))
     # Nobody who lived under the new pace has been followed to week 52, so nobody can say how to recalibrate.
     assert isinstance(recent.calibrator, Calibrator)
     assert recent.calibrator.is_identity
