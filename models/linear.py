@@ -192,13 +192,33 @@ class LinearHazard(Learner):
         parts, base = np.empty(matrix.shape), np.empty(len(matrix))
         for a in range(0, len(matrix), CHUNK):
             at = slice(a, a + CHUNK)
-            steady, changing, start, factor = self._by_feature(matrix[at], entry[at])
-            eta = self._log_hazard(steady, changing, start, factor)
-            exposure = self.periods_.exposure(entry[at], np.full(len(eta), week))
-            weights = period_weights(eta, start, exposure) * factor
-            parts[at] = steady * weights.sum(axis=1)[:, None] + changing * (weights * self._clock).sum(axis=1)[:, None]
+            effects = self._by_feature(matrix[at], entry[at])
+            eta, exposure = self._log_hazard(*effects), self.periods_.exposure(entry[at], np.full(len(entry[at]), week))
+            parts[at] = self._parts(eta, exposure, *effects)
             base[at] = log_odds_open(cumulative_hazard(eta, exposure)) - parts[at].sum(axis=1)
         return parts, base
+
+    def _parts(
+        self,
+        eta: FloatArray,
+        exposure: FloatArray,
+        steady: FloatArray,
+        changing: FloatArray,
+        start: FloatArray,
+        factor: FloatArray | float,
+    ) -> FloatArray:
+        """What each feature adds to the log-odds of being open after these exposures, (n, p)."""
+        weights = period_weights(eta, start, exposure) * factor
+        return steady * weights.sum(axis=1)[:, None] + changing * (weights * self._clock).sum(axis=1)[:, None]
+
+    def _survival_and_parts(
+        self, matrix: FloatArray, weeks: FloatArray, week: float, entry: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        if len(matrix) > CHUNK:
+            return super()._survival_and_parts(matrix, weeks, week, entry)
+        effects = self._by_feature(matrix, entry)
+        eta, exposure = self._log_hazard(*effects), self.periods_.exposure(entry, np.full(len(entry), week))
+        return survival_at(eta, self.periods_, weeks, entry), self._parts(eta, exposure, *effects)
 
     def _state(self) -> tuple[dict[str, Any], dict[str, str]]:
         state = {

@@ -108,7 +108,7 @@ class Wording:
         return self._notes[as_of]
 
     def curve(self, chances: Sequence[float]) -> str:
-        return self.curve_text % tuple("null" if math.isnan(p) else repr(p) for p in chances)
+        return self.curve_text % tuple([number(p) for p in chances])
 
     def outcome(
         self, row: int, case_id: str | None, as_of: date, score_id: str | None = None, status: str = "rejected",
