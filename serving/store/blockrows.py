@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 
 from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, update
 
@@ -35,8 +36,14 @@ def read_block(kept: BlockPayload, seq: int) -> Block:
     StoreError
         It is damaged.
     """
-    try:
+    with _told(seq):
         return unpacked(kept)
+
+
+@contextmanager
+def _told(seq: int) -> Iterator[None]:
+    try:
+        yield
     except ValueError:
         raise StoreError(f"row {seq} of the ledger cannot be read; run 'risk ledger verify'") from None
 
@@ -45,7 +52,7 @@ def blocks_with(
     connection: Connection, case_ids: Collection[str], *, to_change: bool = False
 ) -> Iterator[tuple[int, BlockPayload]]:
     """The blocks that hold a score of one of these cases, by their rows in the chain, one at a time."""
-    ids, seqs = sorted(set(case_ids)), set[int]()
+    ids, seqs = sorted({case_id for case_id in case_ids if "\n" not in case_id}), set[int]()
     for start in range(0, len(ids), TOGETHER):
         named = or_(*[_names(connection, case_id) for case_id in ids[start : start + TOGETHER]])
         seqs.update(connection.execute(select(ledger_block.c.seq).where(named)).scalars())
@@ -56,6 +63,8 @@ def blocks_with(
 
 
 def is_in_a_block(connection: Connection, case_id: str) -> bool:
+    if "\n" in case_id:  # no case has such an id, and it could be two lines
+        return False
     return (
         connection.execute(select(ledger_block.c.seq).where(_names(connection, case_id)).limit(1)).first() is not None
     )
@@ -78,9 +87,11 @@ def empty_rows(connection: Connection, case_ids: Collection[str]) -> dict[int, l
     """
     emptied: dict[int, list[int]] = {}
     for seq, kept in blocks_with(connection, case_ids, to_change=True):
-        read_block(kept, seq)
-        left, emptied[seq] = without(kept, case_ids)
-        connection.execute(update(ledger_block).where(ledger_block.c.seq == seq).values(**vars(left)))
+        with _told(seq):
+            left, rows = without(kept, case_ids)
+        if rows:
+            emptied[seq] = rows
+            connection.execute(update(ledger_block).where(ledger_block.c.seq == seq).values(**vars(left)))
     return emptied
 
 

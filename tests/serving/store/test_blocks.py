@@ -269,9 +269,11 @@ def test_one_case_is_erased_from_blocks_and_single_rows_and_the_chain_says_so(
 
 def test_a_case_whose_id_is_part_of_another_one_is_not_taken_for_it(begun: Store, seals: Seals) -> None:
     write(begun, seals, entry_of(made_block(12)))
-    assert export_person(begun, "SYN000", "admin", NOW)["scores"] == []
-    assert erase_person(begun, "SYN000", "asked", "admin", NOW, lambda: seals).n_scores == 0
-    assert verify(begun, seals).n_payloads == 12
+    for pseudonym in ("SYN000", "YN0001", "SYN0001\nSYN0002"):
+        assert export_person(begun, pseudonym, "admin", NOW)["cases"] == []
+        assert erase_person(begun, pseudonym, "asked", "admin", NOW, lambda: seals).n_scores == 0
+    found = verify(begun, seals)
+    assert (found.n_rows, found.n_payloads) == (1, 12)
 
 
 def test_a_persons_scores_in_blocks_are_given_out_beside_the_single_ones(
