@@ -28,6 +28,7 @@ from serving.start import Behind, seals_of
 from serving.store.blocks import Block
 from serving.store.blocktext import Template, header_of
 from serving.store.engine import Store, open_store
+from serving.store.held import Held
 from serving.store.ledger import Seals, Submission, append, begin_chain, block_entry, find, score_entry
 from serving.store.verify import verify
 
@@ -173,7 +174,7 @@ def watched(path: Path) -> Store:
     return store
 
 
-def calls_of_a_write(store: Store) -> int:
+def calls_of_a_write(store: Store | Held) -> int:
     """How many calls go to the database for one group of writes, its beginning and its commit included."""
     write(store, 99)  # on a connection that is there already, as the ones that will fail are
     CALLS_LEFT[0] = 1_000_000
@@ -181,31 +182,57 @@ def calls_of_a_write(store: Store) -> int:
     return 1_000_000 - CALLS_LEFT[0]
 
 
+@pytest.mark.parametrize("is_held", [False, True])
 @pytest.mark.parametrize("kind", ["locked", "disk"])
-def test_whichever_write_fails_nothing_of_the_group_stays_and_the_next_is_written(tmp_path: Path, kind: str) -> None:
+def test_whichever_write_fails_nothing_of_the_group_stays_and_the_next_is_written(
+    tmp_path: Path, kind: str, is_held: bool
+) -> None:
     SAID[0] = {"locked": "database is locked", "disk": "database or disk is full"}[kind]
     counting = watched(tmp_path / "count.db")
-    n_calls = calls_of_a_write(counting)
+    n_calls = calls_of_a_write(Held(counting) if is_held else counting)
     counting.close()
     assert n_calls >= 7  # begin, read the end, three tables, move the end, commit
     store = watched(tmp_path / "store.db")
+    into = Held(store) if is_held else store
+    write(into, 97)  # a connection is there
     for n in range(1, n_calls + 1):
-        with store.reading():  # a connection is there
-            pass
         CALLS_LEFT[0] = n
         with pytest.raises(StoreError, match="holds it" if kind == "locked" else "disk is full"):
-            write(store, n)
+            write(into, n)
         CALLS_LEFT[0] = -1
         found = verify(store, SEALS)
-        assert (found.n_faults, found.n_rows) == (0, 3 * (n - 1)), f"call {n}"
-        write(store, n)
-    assert verify(store, SEALS).n_rows == 3 * n_calls
+        assert (found.n_faults, found.n_rows) == (0, 3 * n), f"call {n}"
+        write(into, n)
+    assert verify(store, SEALS).n_rows == 3 * (n_calls + 1)
     store.close()
 
 
-def write(store: Store, i: int) -> None:
-    with store.writing() as connection:
+def write(into: Store | Held, i: int) -> None:
+    if isinstance(into, Held):
+        into.write(lambda pen: append(pen, [entries(i)], SEALS))
+        return
+    with into.writing() as connection:
         append(connection, [entries(i)], SEALS)
+
+
+def test_a_held_connection_is_let_go_when_the_store_lets_go_of_all(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path / 'store.db'}")
+    begin_chain(store, SEALS)
+    opened: list[Any] = []
+    event.listen(store.engine, "connect", lambda raw, _: opened.append(raw))
+    store.engine.dispose()
+    held = Held(store)
+    for i in (1, 2, 3):
+        write(held, i)
+    assert len(opened) == 1
+    store.engine.dispose()
+    write(held, 4)
+    assert len(opened) == 2
+    held.close()
+    write(held, 5)
+    held.close()
+    assert verify(store, SEALS).n_rows == 15
+    store.close()
 
 
 def test_a_full_disk_is_told_and_the_service_goes_on_when_there_is_room(client: TestClient) -> None:
