@@ -172,7 +172,7 @@ def test_more_requests_than_can_wait_are_told_to_come_back(
 ) -> None:
     client = serve(refresh_seconds=0, threads=1, queue=1)
     case = EXAMPLE["cases"][0]  # enough cases to be scored in a thread
-    large = EXAMPLE | {"cases": [case | {"case_id": f"SYN{i:06d}"} for i in range(12)]}
+    large = EXAMPLE | {"cases": [case | {"case_id": f"SYN{i:06d}"} for i in range(30)]}
     gate, entered, real = threading.Event(), threading.Semaphore(0), answers_many.answer_many
 
     def waits(*args: Any) -> Any:

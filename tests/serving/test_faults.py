@@ -49,7 +49,7 @@ def server(start_server: Callable[..., Any], bundle_folder: Path, tmp_path: Path
 
 
 def ask_until_it_is_gone(server: Any, name: str, acknowledged: list[dict[str, Any]]) -> None:
-    n = 12 if name.endswith("-0") else 1  # twelve are recorded in one row of the ledger
+    n = 30 if name.endswith("-0") else 1  # thirty are recorded in one row of the ledger
     for i in range(100_000):
         try:
             acknowledged.extend(server.ask(f"{name}-{i}", n))

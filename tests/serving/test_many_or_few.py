@@ -199,19 +199,19 @@ def test_a_score_of_a_block_is_shown_to_its_office_only(client: TestClient) -> N
     store, now = behind(client).store, datetime.now(UTC)
     keys = {office: create_key(store, "s", office, ["score:write"], 30, now) for office in ("Nordby", "Sydby", "*")}
     behind(client).keys.refresh()
-    cases = [a_case(random.Random(5), i) for i in range(12)]
+    cases = [a_case(random.Random(5), i) for i in range(30)]
     told = client.post("/v1/scores:batch", json={"as_of": str(AS_OF), "cases": cases}).json()["results"]
     path = f"/v1/scores/{told[3]['score_id']}"
     statuses = {
         office: client.get(path, headers={"Authorization": f"Bearer {key}"}).status_code for office, key in keys.items()
     }
     assert statuses == {"Nordby": 200, "Sydby": 404, "*": 200}
-    assert client.get(path[:-8] + "0000000d").status_code == 404  # there is no thirteenth
+    assert client.get(path[:-8] + "0000001f").status_code == 404  # there is no thirty-first
 
 
 def test_a_repeated_large_request_gets_the_answer_it_got(client: TestClient) -> None:
-    cases = [a_case(random.Random(6), i) for i in range(12)]
+    cases = [a_case(random.Random(6), i) for i in range(30)]
     sent = {"json": {"as_of": str(AS_OF), "cases": cases}, "headers": {"Idempotency-Key": "again-0001"}}
     first, second = (client.post("/v1/scores:batch", **sent) for _ in range(2))  # type: ignore[arg-type]
     assert first.content == second.content
-    assert verify(behind(client).store, behind(client).seals).n_payloads == 12
+    assert verify(behind(client).store, behind(client).seals).n_payloads == 30
