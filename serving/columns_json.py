@@ -61,9 +61,10 @@ class _Found:
         if any(is_odd):
             odd |= is_odd
             given = [_NONE if strange else g for g, strange in zip(given, is_odd, strict=True)]
-        values = np.empty((len(declared), len(given)))
+        values, named = np.full((len(declared), len(given)), np.nan), set[str]().union(*given)
         for i, (name, attribute) in enumerate(declared.items()):
-            values[i] = _values(attribute, [g.get(name) for g in given], odd)
+            if name in named:
+                values[i] = _values(attribute, [g.get(name) for g in given], odd)
         return values
 
     def facts(self, odd: Bools, max_facts: int) -> Told:
@@ -139,16 +140,9 @@ def _fact_value(name: Any, value: Any) -> float:
 
 def _days(given: list[Any]) -> Dates:
     """Days written as they should be; NaT for anything else."""
-    known: dict[Any, int] = {}
-    out = []
-    for text in given:
-        if type(text) is not str:
-            out.append(_NO_DAY)
-            continue
-        if (day := known.get(text)) is None:
-            day = known[text] = _day(text)
-        out.append(day)
-    return np.array(out, dtype=np.int64).view("datetime64[D]")
+    texts = given if set(map(type, given)) <= {str} else [text if type(text) is str else "" for text in given]
+    known = {text: _day(text) for text in set(texts)}
+    return np.array(list(map(known.__getitem__, texts)), dtype=np.int64).view("datetime64[D]")
 
 
 def _day(text: str) -> int:
