@@ -31,7 +31,7 @@ from serving.columns_json import read_columns
 from serving.counting import Counts
 from serving.messages import Envelope, Row, could_name_a_person, flaws_of
 from serving.problems import Flaw, Refused
-from serving.reading import JSON, parse_json, read_body
+from serving.reading import JSON, parse_json, plain_request, read_body
 from serving.recording import now, record
 from serving.rows import read_rows
 from serving.settings import Settings
@@ -178,7 +178,11 @@ class Desk:
             self._here -= 1
 
     def _read(self, body: bytes, limits: Limits) -> list[Row]:
-        asked = self._opened(body, limits)
+        asked = plain_request(body, limits.max_cases, self.settings.max_facts)
+        if asked is None:
+            asked = self._opened(body, limits)
+        else:
+            self._check_day(asked.as_of)
         rows = read_rows(asked.cases, asked.as_of, self.settings.max_facts)
         if limits.needs_one and all(row.flaws for row in rows):
             raise Refused("no-case-fits", [flaw for row in rows for flaw in row.flaws])
