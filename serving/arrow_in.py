@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import date
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -96,7 +97,7 @@ def _checked_schema(schema: pa.Schema) -> date:
     if any(name not in known for name in schema.names):
         flaws.append(Flaw(pointer="", code="not-accepted", detail="a column here is not one the service accepts"))
     for field in (f for f in schema if f.name in known):
-        wanted = _unfit(field)
+        wanted = _unfit(field.name, field.type)
         if wanted:
             flaws.append(Flaw(pointer=f"/{field.name}", code="wrong-type", detail=wanted))
     try:
@@ -109,9 +110,9 @@ def _checked_schema(schema: pa.Schema) -> date:
     return as_of
 
 
-def _unfit(field: pa.Field) -> str | None:
+@lru_cache(maxsize=256)  # a caller's streams are alike
+def _unfit(name: str, kind: pa.DataType) -> str | None:
     """What a column's type should be, when it is another."""
-    name, kind = field.name, field.type
     if name == "case_id":
         return None if is_text(kind) else "text"
     if name == "facts":

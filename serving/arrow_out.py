@@ -161,6 +161,9 @@ def _or_null(text: str) -> str:
 
 def _spread(pieces: list[str], codes: Ints, kind: pa.DataType, read: Read) -> pa.Array:
     """Texts that many rows share as values, each read once."""
+    if len(codes) and (codes == codes[0]).all():
+        [value] = json.loads(f"[{read(pieces[codes[0]])}]")
+        return pa.repeat(pa.scalar(value, kind), len(codes))
     used, place = np.unique(codes, return_inverse=True)
     values = json.loads(f"[{','.join([read(pieces[i]) for i in used.tolist()])}]")
     return _array(values, kind).take(pa.array(place))
