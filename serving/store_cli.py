@@ -99,7 +99,7 @@ def verify_(anchor: str | None, as_json: bool, dev: bool) -> None:
     if as_json:
         click.echo(json.dumps(vars(found) | {"anchor": found.anchor}, indent=2))
     else:
-        click.echo(f"{found.n_rows} rows, {found.n_payloads} with payload, {found.n_erased} erased")
+        click.echo(f"{found.n_rows} rows; scores: {found.n_payloads} kept, {found.n_erased} erased")
         for fault in found.faults:
             click.echo(f"FAULT {fault}")
         click.echo(f"anchor {found.anchor}")

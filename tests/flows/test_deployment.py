@@ -88,7 +88,7 @@ def test_a_lost_sqlite_store_is_restored_with_its_chain_whole(tmp_path: Path) ->
         pytest.skip("the command sqlite3 is not installed")
     filled(f"sqlite:///{tmp_path / 'store.db'}")
     told = drilled("sqlite", tmp_path, None)
-    assert "5 rows, 5 with payload, 0 erased" in told
+    assert "5 rows; scores: 5 kept, 0 erased" in told
     assert "FAULT" not in told
     assert "case system (Nordby)" in told
 
@@ -96,7 +96,7 @@ def test_a_lost_sqlite_store_is_restored_with_its_chain_whole(tmp_path: Path) ->
 def test_a_lost_postgresql_store_is_restored_with_its_chain_whole(database: str, tmp_path: Path) -> None:
     filled(database)
     told = drilled("postgresql", tmp_path, database)
-    assert "5 rows, 5 with payload, 0 erased" in told
+    assert "5 rows; scores: 5 kept, 0 erased" in told
     assert "FAULT" not in told
     assert "case system (Nordby)" in told
 

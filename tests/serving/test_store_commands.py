@@ -79,12 +79,12 @@ def test_the_ledger_is_verified_anchored_and_let_go(run: Run, monkeypatch: pytes
     write_scores(5)
     code, out, _ = run("ledger", "verify")
     assert code == 0
-    assert out.startswith("5 rows, 5 with payload, 0 erased\nanchor 5:")
+    assert out.startswith("5 rows; scores: 5 kept, 0 erased\nanchor 5:")
     anchor = out.split()[-1]
     assert "ledger_payload: 0 gone\n" in run("store", "expire")[1]
     monkeypatch.setenv("RISK_KEEP_SCORES_DAYS", "30")
     assert "ledger_payload: 5 would go\n" in run("store", "expire", "--dry-run")[1]
-    assert "5 with payload" in run("ledger", "verify")[1]
+    assert "scores: 5 kept" in run("ledger", "verify")[1]
     assert "ledger_payload: 5 gone\n" in run("store", "expire")[1]
     code, out, _ = run("ledger", "verify", "--anchor", anchor, "--json")
     found = json.loads(out)
