@@ -21,7 +21,7 @@ from risk import features, schema
 from risk.reason_columns import Ints, ReasonColumns, reason_columns
 from risk.reasons import Reason
 from risk.schema import Attribute
-from risk.scoring import judge
+from risk.scoring import Judged, judge
 from risk.weeks import Floats
 from serving.access import Caller
 from serving.answers import body_of, rejected
@@ -102,44 +102,49 @@ def answer_many(cases: Columns, model: InService, n_reasons: int, cuts: Cuts | N
 
 def _block(cases: Columns, model: InService, n_reasons: int, cuts: Cuts | None) -> tuple[Block, str | None, Bools]:
     """What is told of the cases, what the intervals around their scores cover, and which facts they lack."""
-    words, snapshot, n = wording_of(model), cases.snapshot(), len(cases)
+    words, snapshot, n, texts = wording_of(model), cases.snapshot(), len(cases), _Texts()
     built = features.build_features(snapshot, words.features)
     judged = judge(snapshot, model, built, with_parts=n_reasons > 0)
-    here, curve = judged.scored, judged.p
-    p, is_scored = (
-        curve[:, model.outcome.horizons_weeks.index(model.outcome.horizon_weeks)],
-        np.zeros(n, dtype=np.bool_),
-    )
+    here, p = judged.scored, judged.p[:, model.outcome.horizons_weeks.index(model.outcome.horizon_weeks)]
+    is_scored = np.zeros(n, dtype=np.bool_)
     is_scored[here] = True
-    low, high = np.full(n, np.nan), np.full(n, np.nan)
-    # Without a calibrator there is nothing around a score.
-    around = None
-    if len(here) and model.bundle.calibrator is not None:
-        around = score_interval(model.bundle, p[here], judged.entry[here], LEVEL)
-    if around is not None:
-        low[here], high[here] = around.low, around.high
+    low, high, covers = _around(p, judged, model)
     shape = np.where(is_scored, SCORED, WITHOUT)
-    numbers = np.array([cases.place, shape, p, low, high, judged.base_rate, judged.entry, *curve.T]).T
-    reasons = reason_columns(snapshot, judged, built, n_reasons)
-    texts = _Texts()
+    numbers = np.array([cases.place, shape, p, low, high, judged.base_rate, judged.entry, *judged.p.T]).T
     codes = np.full((n, REASONS + 2 * n_reasons), texts.code(""), dtype=np.int64)
     codes[:, STATUS], codes[:, ABSTAINED] = texts.code("scored"), texts.code("null")
     for i in np.flatnonzero(~is_scored).tolist():
         codes[i, STATUS] = texts.code(judged.status[i])
         if judged.status[i] == "abstained":
             codes[i, ABSTAINED] = texts.code(abstention(judged.why[i]))
-    codes[here, BAND], codes[here, WORDS] = _bands(p[here], cuts, model, texts), _in_words(p[here], texts)
     lacking = unrecorded(snapshot, words.facts) & is_scored[:, None]
+    codes[here, BAND], codes[here, WORDS] = _bands(p[here], cuts, model, texts), _in_words(p[here], texts)
     codes[here, UNKNOWN] = texts.patterns(lacking[here], words.lacking)
     _put_warnings(codes, cases, words, words.is_outside(built) & is_scored[:, None], texts)
-    _put_reasons(codes, reasons, here, texts)
-    given = np.vstack([cases.opened_on.astype(np.int64), cases.registered_on.astype(np.int64), cases.attributes]).T
+    _put_reasons(codes, reason_columns(snapshot, judged, built, n_reasons), here, texts)
+    header = _header(words, cases.as_of, judged.p.shape[1], n_reasons, covers)
+    block = Block(header, np.arange(n), cases.case_id, *_asked(cases), numbers, codes, texts.made)
+    return block, covers, lacking
+
+
+def _around(p: Floats, judged: Judged, model: InService) -> tuple[Floats, Floats, str | None]:
+    """The ends of the interval around each score, nan where there is none, and what such an interval covers."""
+    low, high, here = np.full(len(p), np.nan), np.full(len(p), np.nan), judged.scored
+    if not len(here) or model.bundle.calibrator is None:
+        return low, high, None
+    found = score_interval(model.bundle, p[here], judged.entry[here], LEVEL)
+    if found is None:
+        return low, high, None
+    low[here], high[here] = found.low, found.high
+    return low, high, found.covers
+
+
+def _asked(cases: Columns) -> tuple[Floats, Ints, Floats]:
+    """What was asked of each case: its numbers, where its facts end, and the facts."""
     told = cases.told
+    given = np.vstack([cases.opened_on.astype(np.int64), cases.registered_on.astype(np.int64), cases.attributes]).T
     facts = np.array([told.name, told.known_on.astype(np.int64), told.value], dtype=np.float64).T
-    ends = np.cumsum(np.bincount(told.row, minlength=n))
-    covers = None if around is None else around.covers
-    header = _header(words, cases.as_of, curve.shape[1], n_reasons, covers)
-    return Block(header, np.arange(n), cases.case_id, given, ends, facts, numbers, codes, texts.made), covers, lacking
+    return given, np.cumsum(np.bincount(told.row, minlength=len(cases))), facts
 
 
 class _Texts:
