@@ -27,8 +27,9 @@ from serving.answers import CaseAnswer, ScoresAnswer
 from serving.arrow_in import MEDIA_TYPE as ARROW
 from serving.champion import Champion
 from serving.counting import MEDIA_TYPE, Counts
-from serving.desk import Desk, Limits
+from serving.desk import Desk
 from serving.door import DOCS, Door
+from serving.opening import Limits
 from serving.problems import add_handlers
 from serving.reading import media_type
 from serving.settings import Settings, read_settings

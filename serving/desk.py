@@ -9,39 +9,32 @@ import re
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import date
 from itertools import islice
-from typing import Any
 
 from fastapi import Request
-from pydantic import ValidationError
 
 from risk.errors import StoreError
 from serving.access import Caller
 from serving.answers import Answered, Outcome, answer
 from serving.answers_many import answer_many
 from serving.arrow_in import MEDIA_TYPE as ARROW
-from serving.arrow_in import read_stream
 from serving.arrow_out import stream_of
 from serving.bands import Bands
 from serving.champion import Champion, InService
-from serving.columns import Columns
-from serving.columns_json import read_columns
 from serving.counting import Counts
-from serving.messages import Envelope, Row, could_name_a_person, flaws_of
-from serving.problems import Flaw, Refused
-from serving.reading import JSON, parse_json, plain_request, read_body
+from serving.messages import could_name_a_person
+from serving.opening import Limits, Opening
+from serving.problems import Refused
+from serving.reading import read_body
 from serving.recording import now, record
-from serving.rows import read_rows
 from serving.settings import Settings
 from serving.start import Behind
 from serving.store.ledger import Entry, Repeatable, Submission, Written, find
 from serving.store.writer import Writer
 from serving.together import Asked, Made, Together
 
-# Two days: somewhere it is tomorrow already, and a case registered today is asked about with tomorrow's date.
-DAYS_AHEAD = 2
 # Requests up to here are scored with those of whoever asks at the same time, case by case, and each case has a row of the
 # ledger. Larger ones and all Arrow streams are scored in columns and recorded in one row: a request then costs 1 ms more and
 # a case less than half: some twenty cases (10 kB) cost the same either way, and fewer hold up the loop for 2 ms at most.
@@ -50,22 +43,13 @@ _REPEAT_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 _SCORE_ID = re.compile(r"[0-9a-f]{32}")
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What one kind of request may hold, and whether a request without a single readable case is a problem."""
-
-    max_cases: int
-    needs_one: bool
-    media: str = JSON
-
-
 class Desk:
     """Takes requests in turn: so many are scored at a time, so many wait, and the rest are told to come back."""
 
     def __init__(
         self, champion: Champion, settings: Settings, behind: Behind, counts: Counts, today: Callable[[], date]
     ) -> None:
-        self.champion, self.settings, self.today = champion, settings, today
+        self.champion, self.settings, self._opening = champion, settings, Opening(settings, today)
         self._store, self._counts = behind.store, counts
         self._writer: Writer | None = None
         self._together = Together(self._score, lambda group, told: self.writer().submit(group, told))
@@ -165,7 +149,7 @@ class Desk:
             else:
                 # Few cases are scored here, with those of whoever asks at the same time: a thread would cost as much again.
                 made, written = await self._together.turn(
-                    Asked(self._read(body, limits), model, caller, called, repeats)
+                    Asked(self._opening.read(body, limits), model, caller, called, repeats)
                 )
             statuses = made.answer.statuses
             state["n_cases"] = len(statuses)
@@ -176,49 +160,6 @@ class Desk:
             return made, written
         finally:
             self._here -= 1
-
-    def _read(self, body: bytes, limits: Limits) -> list[Row]:
-        asked = plain_request(body, limits.max_cases, self.settings.max_facts)
-        if asked is None:
-            asked = self._opened(body, limits)
-        else:
-            self._check_day(asked.as_of)
-        rows = read_rows(asked.cases, asked.as_of, self.settings.max_facts)
-        if limits.needs_one and all(row.flaws for row in rows):
-            raise Refused("no-case-fits", [flaw for row in rows for flaw in row.flaws])
-        return rows
-
-    def _read_many(self, body: bytes, limits: Limits) -> Columns:
-        if limits.media == ARROW:
-            settings = self.settings
-            cases = read_stream(body, limits.max_cases, settings.max_facts, settings.max_body_bytes)
-            self._check_day(cases.as_of)
-            return cases
-        asked = self._opened(body, limits)
-        cases = read_columns(asked.cases, asked.as_of, self.settings.max_facts)
-        if limits.needs_one and not len(cases):
-            raise Refused("no-case-fits", [flaw for row in cases.rejected for flaw in row.flaws])
-        return cases
-
-    def _opened(self, body: bytes, limits: Limits) -> Envelope:
-        """The outer part of a request in JSON.
-
-        Raises
-        ------
-        Refused
-            When it is none, looks from a day to come, or holds too many cases.
-        """
-        asked = _envelope(parse_json(body))
-        self._check_day(asked.as_of)
-        if len(asked.cases) > limits.max_cases:
-            flaw = Flaw(pointer="/cases", code="too-many", detail=f"at most {limits.max_cases} cases in a request")
-            raise Refused("too-large", [flaw])
-        return asked
-
-    def _check_day(self, as_of: date) -> None:
-        if as_of > self.today() + timedelta(days=DAYS_AHEAD):
-            flaw = Flaw(pointer="/as_of", code="in-the-future", detail="a day no later than tomorrow")
-            raise Refused("invalid-request", [flaw])
 
     def _make(
         self,
@@ -231,7 +172,7 @@ class Desk:
     ) -> Made:
         """A large request: read, scored and put into words in columns."""
         cuts = self.bands.of(caller.office)
-        told = answer_many(self._read_many(body, limits), model, self.settings.n_reasons, cuts, called)
+        told = answer_many(self._opening.read_many(body, limits), model, self.settings.n_reasons, cuts, called)
         if limits.media == ARROW:
             stream = stream_of(told)
             kept = "" if repeats is None else base64.b64encode(stream).decode()
@@ -277,13 +218,6 @@ def _submission(entries: list[Entry], caller: Caller, repeats: tuple[str, str] |
 
 def _digest(path: str, body: bytes) -> str:
     return hashlib.sha256(path.encode() + b"\n" + body).hexdigest()
-
-
-def _envelope(given: Any) -> Envelope:
-    try:
-        return Envelope.model_validate(given)
-    except ValidationError as broken:
-        raise Refused("invalid-request", flaws_of(broken)) from None
 
 
 def _repeat_key(request: Request) -> str | None:
