@@ -5,6 +5,8 @@ Text columns are read as dictionaries, so a level is looked up once per batch an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -100,10 +102,10 @@ class FactValues:
     def __init__(self) -> None:
         self._known: dict[str, dict[str | None, float]] = {}
 
-    def table(self, name: str, texts: list[str | None]) -> Floats:
+    def table(self, name: str, texts: Sequence[str | None]) -> Floats:
         """What each text says of one fact, (n,): a level's position, 0/1 or the number; nan where it is not allowed."""
         known = self._known.setdefault(name, {None: np.nan})
-        if any(t not in known for t in texts):
+        if not known.keys() >= set(texts):
             if len(known) > MOST_REMEMBERED:
                 known.clear()
             fresh = [t for t in (*texts, None) if t not in known]

@@ -73,6 +73,7 @@ class RegisterParts:
         self._columns = [n for n in names if n in schema.case_attributes() and n in there]
         self._wanted = [n for n in names if n in schema.fact_attributes()]
         self._values = FactValues()
+        self._latest: tuple[tuple[tuple[str | None, ...], tuple[str | None, ...]], Floats] | None = None
 
     def __iter__(self) -> Iterator[Part]:
         """The parts, the same ones each time.
@@ -247,13 +248,19 @@ class RegisterParts:
         of = np.array([self._wanted.index(n) if n in self._wanted else -1 for n in names], dtype=np.int16)
         rows = np.flatnonzero((of >= 0)[codes])
         codes, (words, texts) = codes[rows], as_dictionary(batch.column("value"))
-        table = np.array([self._values.table(n, texts) if n in self._wanted else np.zeros(len(texts)) for n in names])
-        values = table.reshape(len(names), -1)[codes, words[rows]]
+        values = self._table(tuple(names), tuple(texts))[codes, words[rows]]
         for i in np.unique(codes[np.isnan(values)])[:1]:
             bad = np.zeros(len(batch), dtype=np.bool_)
             bad[rows[np.isnan(values) & (codes == i)]] = True
             _refuse(bad, batch.column(ROW), f"facts: {names[i]} has a value outside its levels or range")
         return of[codes].astype(np.int64), place[rows], days[rows], values
+
+    def _table(self, names: tuple[str | None, ...], texts: tuple[str | None, ...]) -> Floats:
+        """What each text says of each fact, (names, texts); batches of one group of rows mostly share both."""
+        if self._latest is None or self._latest[0] != (names, texts):
+            found = [self._values.table(str(n), texts) if n in self._wanted else np.zeros(len(texts)) for n in names]
+            self._latest = (names, texts), np.array(found).reshape(len(names), len(texts))
+        return self._latest[1]
 
 
 def _check_kind(what: str, field: pa.Field) -> None:
