@@ -64,8 +64,10 @@ class Periods:
     def cumulative(self, hazard: FloatArray, entry: FloatArray, weeks: FloatArray) -> FloatArray:
         """Cumulative hazard from ``entry`` (n,) to each of ``weeks`` (k,), (n, k), of hazards (n, K) per whole period."""
         if len(hazard) > FEW_ROWS:
-            stops = (np.full(len(entry), week) for week in weeks)
-            return np.column_stack([(self.exposure(entry, stop) * hazard).sum(axis=1) for stop in stops])
+            # Cases looked at on one day have few ages: what lies ahead is worked out once for each.
+            ages, which = np.unique(entry, return_inverse=True)
+            stops = (np.full(len(ages), week) for week in weeks)
+            return np.column_stack([(self.exposure(ages, stop)[which] * hazard).sum(axis=1) for stop in stops])
         inside = np.minimum(weeks[:, None], self._ends) - np.maximum(entry[:, None], self.edges[:-1])[:, None, :]
         found: FloatArray = (np.maximum(inside, 0.0) / self.widths * hazard[:, None, :]).sum(axis=2)
         return found

@@ -27,7 +27,12 @@ class Stacked(dict[str, Floats]):
 
     def rows(self, names: Sequence[str], chosen: npt.NDArray[Any]) -> Self:
         """The named columns of some rows."""
-        return type(self)(names, np.ascontiguousarray(self.table(names).T[:, chosen]))
+        at = np.flatnonzero(chosen) if chosen.dtype == np.bool_ else chosen
+        matrix = np.empty((len(names), len(at)))
+        # Column by column, straight to its place: to take the columns first and their rows then would copy all twice.
+        for place, row in zip(_places(self._names, tuple(names)).tolist(), matrix, strict=True):
+            self._matrix[place].take(at, out=row, mode="clip")
+        return type(self)(names, matrix)
 
 
 @lru_cache(maxsize=64)
