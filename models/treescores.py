@@ -1,7 +1,7 @@
 """The sum of a booster's trees and what each column adds to it, by the quickest way that gives LightGBM's own numbers.
 
 Trees are turned into tables (:mod:`models.leafmasks`, :mod:`models.leafcells`) once a booster is asked for enough rows to
-repay it, or for reasons, where walking the trees costs some thirty times as much. What the tables cannot hold LightGBM does.
+repay it, or for reasons, where walking the trees costs far more. What the tables cannot hold LightGBM does.
 """
 
 from __future__ import annotations

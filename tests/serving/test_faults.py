@@ -39,7 +39,7 @@ SEALS = seals_of(Settings(environment="development"))
 
 
 def behind(client: TestClient) -> Behind:
-    found: Behind = client.app.state.behind  # type: ignore[attr-defined]
+    found: Behind = client.app.state.behind  # type: ignore[attr-defined]  # the client's type of app is any ASGI one
     return found
 
 
@@ -136,7 +136,7 @@ def entries(i: int) -> Submission:
 class Watched(sqlite3.Connection):
     """Tells before every statement and every commit, down at the driver, where none goes unseen."""
 
-    def cursor(self, *_: Any, **__: Any) -> sqlite3.Cursor:  # type: ignore[override]
+    def cursor(self, *_: Any, **__: Any) -> sqlite3.Cursor:  # type: ignore[override]  # any call may fail
         return super().cursor(WatchedCursor)
 
     def execute(self, *given: Any) -> sqlite3.Cursor:

@@ -103,7 +103,7 @@ def test_a_stream_that_cannot_be_written_is_told_and_breaks_nothing(
     log: logging.Logger, handler: Lines, paper: Paper, capsys: pytest.CaptureFixture[str]
 ) -> None:
     paper.close()
-    paper.write = lambda text: io.StringIO.write(paper, text)  # type: ignore[method-assign]
+    paper.write = lambda text: io.StringIO.write(paper, text)  # type: ignore[method-assign]  # one paper only
     log.info("one")
     assert "ValueError" in capsys.readouterr().err
 

@@ -173,7 +173,7 @@ def test_a_request_none_of_whose_cases_fits_leaves_nothing_in_the_ledger(odd_bun
 
 
 def behind(client: TestClient) -> Behind:
-    found: Behind = client.app.state.behind  # type: ignore[attr-defined]
+    found: Behind = client.app.state.behind  # type: ignore[attr-defined]  # the client's type of app is any ASGI one
     return found
 
 
@@ -212,6 +212,6 @@ def test_a_score_of_a_block_is_shown_to_its_office_only(client: TestClient) -> N
 def test_a_repeated_large_request_gets_the_answer_it_got(client: TestClient) -> None:
     cases = [a_case(random.Random(6), i) for i in range(30)]
     sent = {"json": {"as_of": str(AS_OF), "cases": cases}, "headers": {"Idempotency-Key": "again-0001"}}
-    first, second = (client.post("/v1/scores:batch", **sent) for _ in range(2))  # type: ignore[arg-type]
+    first, second = (client.post("/v1/scores:batch", **sent) for _ in range(2))  # type: ignore[arg-type]  # kinds mixed in a dict
     assert first.content == second.content
     assert verify(behind(client).store, behind(client).seals).n_payloads == 30
