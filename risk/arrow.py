@@ -1,4 +1,4 @@
-"""From Arrow columns to the numbers of a snapshot: the same codes as :func:`risk.snapshot.encode`, without pandas.
+"""From Arrow columns to the numbers of a snapshot: the same codes as :func:`risk.encoded.encode`, without pandas.
 
 Text columns are read as dictionaries, so a level is looked up once per batch and not once per row.
 """

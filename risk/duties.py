@@ -14,10 +14,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from risk import schema
+from risk.encoded import FactColumn
 from risk.milestones import next_milestones
 from risk.policy import Policy, RuleSet
 from risk.register import Register
-from risk.snapshot import FactColumn, Snapshot, check_as_of, take_snapshot
+from risk.snapshot import Snapshot, check_as_of, take_snapshot
 from risk.weeks import DAYS_PER_WEEK, Dates, as_days, monday_of
 
 _NEVER = np.datetime64("NaT", "D")

@@ -21,10 +21,10 @@ import pyarrow.parquet as pq
 
 from risk import schema
 from risk.arrow import FactValues, as_dictionary, days_of, is_text, values_of
+from risk.encoded import Encoded, FactColumn, fact_column
 from risk.errors import AsOfError, CaseDataError, RegisterError, rows_named
 from risk.grouping import Ints, Places, compact, deal, pile
 from risk.register import about_register
-from risk.snapshot import Encoded, FactColumn, fact_column
 from risk.weeks import Dates, Floats
 
 ROWS = 16_384

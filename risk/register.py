@@ -13,17 +13,15 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from risk import schema
+from risk.encoded import Encoded, encode
 from risk.errors import AsOfError, RegisterError
 from risk.files import whole_folder
-
-if TYPE_CHECKING:
-    from risk.snapshot import Encoded
 
 GROUP_ROWS = 65_536
 
@@ -68,10 +66,8 @@ class Register:
 
     @cached_property
     def encoded(self) -> Encoded:
-        """The tables as numpy columns, made once (:func:`risk.snapshot.encode`)."""
-        from risk.snapshot import encode  # here, because a snapshot is taken of a register
-
-        return encode(self)
+        """The tables as numpy columns, made once (:func:`risk.encoded.encode`)."""
+        return encode(self.cases, self.facts)
 
     def of_cases(self, chosen: np.ndarray) -> Register:
         """The same register with only the chosen cases (boolean mask or positions) and their facts."""

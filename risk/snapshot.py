@@ -17,46 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from risk import schema
+from risk.encoded import Encoded, case_and_day
 from risk.errors import AsOfError
-from risk.register import Register
 from risk.stacked import Stacked
 from risk.weeks import Dates, Floats, as_days, weeks_survived
 
-# (case, day) sorts as one integer: 18 bits hold any day from 1611 to 2328, counted from the middle.
-_DAY_BITS = 18
-_DAY_ZERO = 1 << 17
 _NEVER = np.datetime64("NaT", "D")
-
-
-@dataclass(frozen=True)
-class FactColumn:
-    """All facts of one name, sorted by case, day and value."""
-
-    keys: npt.NDArray[np.int64]
-    values: Floats
-    known_on: Dates
-
-    @property
-    def position(self) -> npt.NDArray[np.int64]:
-        """The case's row in the register, (m,)."""
-        return self.keys >> _DAY_BITS
-
-
-def _keys(position: npt.NDArray[np.int64], day: Dates) -> npt.NDArray[np.int64]:
-    return (position.astype(np.int64) << _DAY_BITS) + day.astype(np.int64) + _DAY_ZERO
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """A register as numpy columns: n cases in the register's order, and its facts by name."""
-
-    case_id: npt.NDArray[np.str_]
-    person: npt.NDArray[np.int64]
-    opened_on: Dates
-    registered_on: Dates
-    closed_on: Dates
-    columns: dict[str, Floats]
-    facts: dict[str, FactColumn]
 
 
 class Recorded(Protocol):
@@ -67,46 +33,6 @@ class Recorded(Protocol):
 
     @property
     def extract_on(self) -> date: ...
-
-
-def fact_column(position: npt.NDArray[np.int64], day: Dates, values: Floats) -> FactColumn:
-    """The facts of one name as a column: the case's row, the day each was recorded and its value, (m,) each, any order."""
-    keys = _keys(position, day)
-    sort = np.lexsort((values, keys))
-    return FactColumn(keys[sort], values[sort], day[sort])
-
-
-def encode(register: Register) -> Encoded:
-    """Turn a register's tables into numpy columns once, so that snapshots of any date are cheap."""
-    cases, facts = register.cases, register.facts
-    columns = {}
-    for name, attribute in schema.case_attributes().items():
-        # What is only known at closing is never part of a snapshot of open cases, whatever the table holds.
-        if name not in cases.columns or attribute.known == "closing":
-            columns[name] = np.full(len(cases), np.nan)
-        elif attribute.kind == "category":
-            codes = dict(zip(attribute.levels, np.arange(len(attribute.levels), dtype=np.float64), strict=True))
-            columns[name] = cases[name].map(codes).to_numpy(dtype=np.float64)
-        else:
-            columns[name] = cases[name].astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
-    case_id = cases["case_id"].to_numpy(dtype=str)
-    order = np.argsort(case_id)
-    fact_case = facts["case_id"].to_numpy(dtype=str)
-    position = order[np.searchsorted(case_id, fact_case, sorter=order)] if len(facts) else np.empty(0, dtype=np.int64)
-    day = as_days(facts["known_on"])
-    by_name = {}
-    for fact_name, rows in facts.groupby("name", sort=True).indices.items():
-        values = schema.fact_numbers(schema.fact_attributes()[str(fact_name)], facts["value"].iloc[rows])
-        by_name[str(fact_name)] = fact_column(position[rows], day[rows], values)
-    return Encoded(
-        case_id=case_id,
-        person=np.unique(cases["person_key"].to_numpy(dtype=str), return_inverse=True)[1].astype(np.int64),
-        opened_on=as_days(cases["opened_on"]),
-        registered_on=as_days(cases["registered_on"]),
-        closed_on=as_days(cases["closed_on"]),
-        columns=columns,
-        facts=by_name,
-    )
 
 
 @dataclass(frozen=True)
@@ -196,7 +122,7 @@ def snapshot_rows(register: Recorded, position: npt.NDArray[np.int64], as_of: Da
     encoded = register.encoded
     columns = {name: values[position] for name, values in encoded.columns.items()}
     known_on: dict[str, Dates] = {}
-    wanted = _keys(position, as_of)
+    asked = case_and_day(position, as_of)
     unknown, never = np.full(len(position), np.nan), np.full(len(position), np.datetime64("NaT", "D"))
     unknown.flags.writeable = never.flags.writeable = False  # shared by all facts nobody has recorded
     for name in schema.fact_attributes():
@@ -205,8 +131,7 @@ def snapshot_rows(register: Recorded, position: npt.NDArray[np.int64], as_of: Da
             columns[name], known_on[name] = unknown, never
             continue
         columns[name], known_on[name] = unknown.copy(), never.copy()
-        latest = np.searchsorted(fact.keys, wanted, side="left") - 1
-        has_one = (latest >= 0) & (fact.keys[latest] >> _DAY_BITS == position)
+        latest, has_one = fact.latest(asked)
         columns[name][has_one] = fact.values[latest[has_one]]
         known_on[name][has_one] = fact.known_on[latest[has_one]]
     opened_on = encoded.opened_on[position]
