@@ -35,9 +35,9 @@ from benchmarks.quality_page import grid
 from benchmarks.quality_report import title
 from benchmarks.sets import CensoredSet
 from models import catalogue, censoring, metrics
-from models.contract import outcome
 from models.folds import fold_of_group
 from models.periods import cumulative_hazard
+from models.rows import outcome
 from risk.files import whole_file
 
 RESULTS = Path(__file__).parent / "results"

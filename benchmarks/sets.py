@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from models.contract import HORIZONS, outcome
+from models.contract import HORIZONS
+from models.rows import outcome
 from risk.errors import ConfigError
 
 Floats = npt.NDArray[np.float64]

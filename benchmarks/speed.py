@@ -27,7 +27,8 @@ from benchmarks.quality_page import grid
 from benchmarks.speed_memory import fit_memory
 from benchmarks.speed_rows import classifier, make_rows
 from models import catalogue, metrics
-from models.contract import Learner, expit
+from models.arrays import expit
+from models.contract import Learner
 from risk.files import whole_file
 
 RESULTS = Path(__file__).parent / "results"

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from models.contract import outcome
+from models.rows import outcome
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,11 @@ from __future__ import annotations
 import json
 from typing import Any, ClassVar, Self
 
-from models.contract import FloatArray, Learner, Rows
+from models.arrays import FloatArray
+from models.contract import Learner
 from models.direct import Direct
 from models.linear import LinearHazard
+from models.rows import Rows
 from models.straight import straight_tables
 from models.tables import compile_tables, round_leaves, tables_from_dict
 

@@ -6,7 +6,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from models.contract import FloatArray, Learner, Rows, logit
+from models.arrays import FloatArray, logit
+from models.contract import Learner
+from models.rows import Rows
 
 
 class KaplanMeierByAge(Learner):

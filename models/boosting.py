@@ -9,7 +9,7 @@ from typing import Any
 import lightgbm as lgb
 import numpy as np
 
-from models.contract import BoolArray, FloatArray, IntArray, expit
+from models.arrays import BoolArray, FloatArray, IntArray, expit
 
 BIN_SAMPLE = 50_000
 LITTLE = 2_000_000  # cells

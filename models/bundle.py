@@ -29,8 +29,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from models import catalogue
+from models.arrays import FloatArray
 from models.columns import Columns
-from models.contract import HORIZONS, FloatArray, Learner, check_entry
+from models.contract import HORIZONS, Learner
+from models.rows import check_entry
 from models.signing import SIGNATURES, PublicKey, check_signed, trusted_keys
 from risk.errors import BundleError, OutputError
 

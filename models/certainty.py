@@ -7,9 +7,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 from scipy.special import expit, logit
 
+from models.arrays import FloatArray
 from models.bundle import Bundle
 from models.calibration import Calibrator
-from models.contract import FloatArray
 
 
 class Around(NamedTuple):

@@ -1,12 +1,12 @@
-"""What every learner promises, and the one door through which cases enter it.
+"""What every learner promises.
 
 A learner is fitted on rows ``(x, entry, weeks, closed)``: a case was open after ``entry`` weeks, we knew ``x`` about it
 then, and it was seen until ``weeks`` weeks after it opened, when it closed or was lost from sight. It answers with
 ``survival``: the chance that a case open at ``entry`` is still open after each of some weeks. Weeks always count from
 the day the case opened, never from ``entry``.
 
-:class:`Learner` holds everything that is the same for all of them: checking, matching columns by name, putting rows in
-a canonical order (so that training does not depend on the order in which a register was read), and writing text files.
+:class:`Learner` holds everything that is the same for all of them: the door through which cases enter (:mod:`models.rows`),
+matching columns by name, and writing text files.
 A concrete learner fills in ``_fit``, ``_survival``, ``_contributions``, ``_state`` and ``_restore``.
 """
 
@@ -14,8 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -24,80 +23,14 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
-from models.columns import Columns, row_hash
-from risk.errors import BundleError, CaseDataError, ConfigError, TooFewCasesError, rows_named
+from models.arrays import FloatArray, IntArray
+from models.columns import Columns
+from models.recent import Change
+from models.rows import Rows, canonical_rows, check_entry, watched_rows
+from risk.errors import BundleError, CaseDataError, ConfigError
 
-if TYPE_CHECKING:
-    from models.recent import Change
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
-
-OUTCOME_DTYPE = np.dtype([("closed", np.bool_), ("weeks", np.float64)])
 HORIZONS = (8.0, 13.0, 22.0, 26.0, 52.0)
-FEW_ROWS = 32  # up to here one operation on a wide array is cheaper than many on a column each; the bits are the same
 FILES_FORMAT = 1
-
-
-def outcome(closed: npt.ArrayLike, weeks: npt.ArrayLike) -> npt.NDArray[np.void]:
-    """Put what is known of how cases ended into one array.
-
-    Parameters
-    ----------
-    closed : (n,) bool
-        Whether the case closed at ``weeks``; otherwise it was last seen open then.
-    weeks : (n,) float
-        Weeks from opening.
-
-    Returns
-    -------
-    (n,) structured array with fields ``closed`` and ``weeks``
-
-    Examples
-    --------
-    >>> outcome([True, False], [3.0, 60.0])["weeks"]
-    array([ 3., 60.])
-    """
-    closed = np.asarray(closed, dtype=np.bool_)
-    y = np.empty(closed.shape, dtype=OUTCOME_DTYPE)
-    y["closed"], y["weeks"] = closed, weeks
-    return y
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Training rows that carry information, encoded and in canonical order.
-
-    Attributes
-    ----------
-    matrix : (n, p) float, Fortran order; a category is its level number, missing is nan
-    closed : (n,) bool
-    weeks, entry : (n,) weeks from opening, ``weeks > entry``
-    weight : (n,) above 0
-    group : (n,) int, the person
-    """
-
-    matrix: FloatArray
-    closed: BoolArray
-    weeks: FloatArray
-    entry: FloatArray
-    weight: FloatArray
-    group: IntArray
-
-    def __len__(self) -> int:
-        return len(self.weeks)
-
-    def take(self, chosen: npt.NDArray[Any]) -> Rows:
-        """The rows chosen by a mask or by positions, in that order."""
-        return Rows(
-            np.asfortranarray(self.matrix[chosen]),
-            self.closed[chosen],
-            self.weeks[chosen],
-            self.entry[chosen],
-            self.weight[chosen],
-            self.group[chosen],
-        )
 
 
 class Learner(BaseEstimator):
@@ -122,7 +55,7 @@ class Learner(BaseEstimator):
         Parameters
         ----------
         X : (n, p) numeric and categorical columns, missing allowed
-        y : (n,) structured, see :func:`outcome`
+        y : (n,) structured, see :func:`models.rows.outcome`
         entry : (n,) weeks already open when the row starts to be observed; 0 when None
         sample_weight : (n,) at least 0; 1 when None
         groups : (n,) the person a row belongs to; rows of one person are never split between folds. Each row is its
@@ -351,140 +284,6 @@ class Learner(BaseEstimator):
         self.feature_names_in_ = np.array(columns.names, dtype=object)
 
 
-def canonical_rows(
-    columns: Columns,
-    X: pd.DataFrame,
-    y: npt.NDArray[np.void],
-    entry: npt.ArrayLike | None = None,
-    sample_weight: npt.ArrayLike | None = None,
-    groups: npt.ArrayLike | None = None,
-) -> Rows:
-    """Check, drop rows without information, encode, and sort by content, so that no result depends on their order.
-
-    Raises
-    ------
-    CaseDataError, TooFewCasesError
-        As :meth:`Learner.fit`.
-    """
-    n = len(X)
-    closed, weeks = check_outcome(y, n)
-    start = check_entry(entry, n)
-    weight = _weight(sample_weight, n)
-    used = (weeks > start) & (weight > 0)
-    if not used.any():
-        raise TooFewCasesError(f"none of the {n} rows was watched after its entry; give rows with weeks > entry")
-    if not (closed & used).any():
-        raise TooFewCasesError(
-            f"no case closed among {int(used.sum())} rows: nothing can be learned; extend the period or the cut date"
-        )
-    person = np.zeros(n, dtype=np.int64)
-    if groups is not None:
-        labels = np.asarray(groups)
-        if labels.shape != (n,):
-            raise CaseDataError(f"groups has shape {labels.shape}, but there are {n} rows")
-        person = np.unique(labels, return_inverse=True)[1].astype(np.int64)
-    at = np.flatnonzero(used)
-    keys = (row_hash(columns, X)[at], person[at], weight[at], closed[at], start[at], weeks[at])
-    order = at[np.lexsort(keys)]
-    # Without groups every row is its own person, numbered only now that the order is canonical.
-    person = np.arange(len(order), dtype=np.int64) if groups is None else person[order]
-    return Rows(columns.encode(X, order), closed[order], weeks[order], start[order], weight[order], person)
-
-
-def watched_rows(
-    columns: Columns,
-    X: pd.DataFrame,
-    y: npt.NDArray[np.void],
-    entry: npt.ArrayLike | None,
-    age: npt.ArrayLike,
-    groups: npt.ArrayLike | None,
-) -> tuple[Rows, FloatArray]:
-    """Checked and encoded rows that were watched at all, in the order given, and their ``age``.
-
-    Raises
-    ------
-    CaseDataError
-        As :meth:`Learner.fit`, or ``age`` is missing or of another length.
-    """
-    n = len(X)
-    closed, weeks = check_outcome(y, n)
-    start, until_today = check_entry(entry, n), np.asarray(age, dtype=np.float64)
-    if until_today.shape != (n,) or not np.isfinite(until_today).all():
-        raise CaseDataError(f"age (weeks from opening to the day outcomes are known to) must be {n} finite numbers")
-    at = np.flatnonzero(weeks > start)
-    person = at if groups is None else np.unique(np.asarray(groups)[at], return_inverse=True)[1]
-    rows = Rows(columns.encode(X, at), closed[at], weeks[at], start[at], np.ones(len(at)), person.astype(np.int64))
-    return rows, until_today[at]
-
-
-def check_outcome(y: npt.NDArray[np.void], n: int) -> tuple[BoolArray, FloatArray]:
-    """The two fields of ``y``, checked.
-
-    Raises
-    ------
-    CaseDataError
-        ``y`` is not structured, has another length, or holds missing or negative weeks.
-    """
-    names = getattr(getattr(y, "dtype", None), "names", None) or ()
-    if not {"closed", "weeks"} <= set(names):
-        raise CaseDataError(
-            "y must be a structured array with fields closed and weeks; models.contract.outcome makes one"
-        )
-    if y.shape != (n,):
-        raise CaseDataError(f"y has shape {y.shape}, but X has {n} rows")
-    weeks = np.ascontiguousarray(y["weeks"], dtype=np.float64)
-    bad = np.flatnonzero(~np.isfinite(weeks) | (weeks < 0))
-    if len(bad):
-        raise CaseDataError(f"field weeks of y is missing or negative in {rows_named(bad.tolist())}")
-    return np.ascontiguousarray(y["closed"], dtype=np.bool_), weeks
-
-
 def _within(p: FloatArray, weeks: FloatArray, entry: FloatArray) -> FloatArray:
     """Probabilities of being open after each of ``weeks``: certain where they lie behind, never outside [0, 1]."""
     return np.where(weeks <= entry[:, None], 1.0, np.minimum(np.maximum(p, 0.0), 1.0))
-
-
-def logit(p: FloatArray) -> FloatArray:
-    """Log-odds of probabilities strictly between 0 and 1."""
-    return np.log(p) - np.log1p(-p)
-
-
-def expit(z: FloatArray) -> FloatArray:
-    """Probability of log-odds, without overflow.
-
-    >>> expit(np.array([-800.0, 0.0, 800.0])).round(3).tolist()
-    [0.0, 0.5, 1.0]
-    """
-    small = np.exp(-np.abs(z))
-    return np.where(z >= 0, 1.0, small) / (1.0 + small)
-
-
-def check_entry(entry: npt.ArrayLike | None, n: int) -> FloatArray:
-    """Weeks already open, (n,), checked; 0 when None.
-
-    Raises
-    ------
-    CaseDataError
-        Of another length, missing or negative.
-    """
-    if entry is None:
-        return np.zeros(n)
-    weeks = np.asarray(entry, dtype=np.float64)
-    if weeks.shape != (n,):
-        raise CaseDataError(f"entry has shape {weeks.shape}, but there are {n} rows")
-    bad = np.flatnonzero(~np.isfinite(weeks) | (weeks < 0))
-    if len(bad):
-        raise CaseDataError(f"entry (weeks already open) is missing or negative in {rows_named(bad.tolist())}")
-    return weeks
-
-
-def _weight(sample_weight: npt.ArrayLike | None, n: int) -> FloatArray:
-    if sample_weight is None:
-        return np.ones(n)
-    weight = np.asarray(sample_weight, dtype=np.float64)
-    if weight.shape != (n,):
-        raise CaseDataError(f"sample_weight has shape {weight.shape}, but there are {n} rows")
-    bad = np.flatnonzero(~np.isfinite(weight) | (weight < 0))
-    if len(bad):
-        raise CaseDataError(f"sample_weight is missing or negative in {rows_named(bad.tolist())}")
-    return weight

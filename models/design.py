@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from models.contract import FEW_ROWS, FloatArray, IntArray
+from models.arrays import FEW_ROWS, FloatArray, IntArray
 from models.design_few import FewRows
 
 KNOTS = (0.2, 0.5, 0.8)

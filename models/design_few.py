@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from models.contract import FloatArray, IntArray
+from models.arrays import FloatArray, IntArray
 
 
 class Straight(Protocol):

@@ -27,12 +27,14 @@ from typing import ClassVar, Self
 import numpy as np
 
 from models import catalogue
+from models.arrays import BoolArray, FloatArray, IntArray
 from models.baseline import product_limit
-from models.contract import BoolArray, FloatArray, IntArray, Learner, Rows
+from models.contract import Learner
 from models.folds import fold_of_group
 from models.horizon import HorizonLearner
 from models.naive import open_past
 from models.periods import Periods
+from models.rows import Rows
 from risk.errors import ConfigError
 
 CENSORING_STEPS = 26

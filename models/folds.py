@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.contract import BoolArray, IntArray
+from models.arrays import BoolArray, IntArray
 
 MANY_ROWS = 20_000
 ENOUGH = 2_000  # persons to hold out

@@ -20,6 +20,7 @@ import numpy as np
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
+from models.arrays import FloatArray, IntArray
 from models.boosting import (
     Repeated,
     boost,
@@ -31,7 +32,7 @@ from models.boosting import (
     to_text,
 )
 from models.columns import Columns
-from models.contract import HORIZONS, FloatArray, IntArray, Learner, Rows
+from models.contract import HORIZONS, Learner
 from models.folds import holdouts
 from models.periods import (
     Watched,
@@ -46,6 +47,7 @@ from models.periods import (
     watch,
 )
 from models.recent import Change, change_from_dict, find_change
+from models.rows import Rows
 from models.treescores import raw_score, tree_parts
 
 CHUNK = 65536

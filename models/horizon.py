@@ -24,6 +24,7 @@ import numpy as np
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
+from models.arrays import FloatArray, IntArray, expit, logit
 from models.baseline import product_limit
 from models.boosting import (
     Repeated,
@@ -37,7 +38,7 @@ from models.boosting import (
     to_text,
 )
 from models.columns import Columns
-from models.contract import FloatArray, IntArray, Learner, Rows, expit, logit
+from models.contract import Learner
 from models.folds import holdouts
 from models.periods import (
     Periods,
@@ -49,6 +50,7 @@ from models.periods import (
     watch,
 )
 from models.poisson import Data, make_penalty, maximise
+from models.rows import Rows
 from models.treescores import raw_score, tree_parts
 from risk.errors import TooFewCasesError
 

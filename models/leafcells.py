@@ -21,7 +21,7 @@ from math import comb, prod
 import numpy as np
 import numpy.typing as npt
 
-from models.contract import FEW_ROWS, BoolArray, FloatArray
+from models.arrays import FEW_ROWS, BoolArray, FloatArray
 from models.lookup import Work
 from models.treebins import ROWS, Bins, Node, Questions, splits
 

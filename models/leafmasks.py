@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from models.contract import FloatArray
+from models.arrays import FloatArray
 from models.lookup import Work
 from models.treebins import ROWS, Node, Questions, n_leaves, splits
 

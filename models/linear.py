@@ -21,7 +21,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import clone
 
-from models.contract import HORIZONS, FloatArray, Learner, Rows
+from models.arrays import FloatArray
+from models.contract import HORIZONS, Learner
 from models.design import design_from_list, make_design, make_number, number_from_dict
 from models.folds import fold_of_group
 from models.linear_search import choice_from_dict, fit_choice, search, without_folds
@@ -37,6 +38,7 @@ from models.periods import (
     watch,
 )
 from models.recent import Change, change_from_dict, find_change
+from models.rows import Rows
 from models.spread import spread
 
 CHUNK = 16384

@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import cho_solve
 
-from models.contract import FloatArray, IntArray, Rows
+from models.arrays import FloatArray, IntArray
 from models.design import Design, Number
 from models.folds import fold_of_group, sample_groups
 from models.periods import Periods, Watched, baseline_log_hazard
 from models.poisson import Data, Penalty, derivatives, factorise, log_likelihood, make_penalty, maximise
+from models.rows import Rows
 
 AGE_PENALTY = 1.0
 MARGIN = 1.0  # held-out log-likelihood per row of a person that a further group of terms must gain

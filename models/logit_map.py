@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import expit, log_expit
 
-from models.contract import FloatArray as Floats
+from models.arrays import FloatArray as Floats
 
 SHIFT_SD, SLOPE_SD = 1.0, 0.5  # how far the common map may lie from the identity before data
 LEAST_SLOPE = 0.05

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from models.contract import FloatArray, IntArray
+from models.arrays import FloatArray, IntArray
 
 BUCKETS = (256, 1024, 4096)
 LARGEST = 1e300  # beyond it the width of the line is no number

@@ -7,8 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from models.contract import FloatArray, Learner, Rows
+from models.arrays import FloatArray
+from models.contract import Learner
 from models.horizon import HorizonLearner
+from models.rows import Rows
 from risk.errors import TooFewCasesError
 
 

@@ -20,7 +20,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from models.contract import FEW_ROWS, BoolArray, FloatArray, IntArray, Rows
+from models.arrays import FEW_ROWS, BoolArray, FloatArray, IntArray
+from models.rows import Rows
 from risk.errors import TooFewCasesError
 
 FEWEST_CLOSINGS = 10  # in a period

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import cho_factor, cho_solve
 
-from models.contract import BoolArray, FloatArray, IntArray
+from models.arrays import BoolArray, FloatArray, IntArray
 from models.periods import Watched
 
 BLOCK = 8192

@@ -26,8 +26,9 @@ from typing import Any
 import numpy as np
 from scipy.special import gammaln
 
-from models.contract import FloatArray, Rows
+from models.arrays import FloatArray
 from models.periods import Periods, clock_step
+from models.rows import Rows
 
 WEEKS_LOOKED_AT = (
     *(4.0, 6.0, 8.0, 10.0, 13.0, 17.0, 21.0, 26.0, 30.0, 34.0, 39.0, 43.0, 47.0, 52.0),

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.contract import FloatArray
+from models.arrays import FloatArray
 from models.periods import Watched
 
 LEVEL_PRECISION = 1.0

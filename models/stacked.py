@@ -21,9 +21,11 @@ import numpy as np
 from scipy.optimize import minimize
 
 from models import catalogue
-from models.contract import HORIZONS, BoolArray, FloatArray, IntArray, Learner, Rows, expit, logit
+from models.arrays import BoolArray, FloatArray, IntArray, expit, logit
+from models.contract import HORIZONS, Learner
 from models.folds import holdouts
 from models.recent import Change
+from models.rows import Rows
 from risk.errors import ConfigError
 
 NEAREST = 1e-12  # to 0 or 1 that a member's chance is taken to be

@@ -19,10 +19,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import cho_solve
 
-from models.contract import FloatArray, IntArray, Rows, expit
+from models.arrays import FloatArray, IntArray, expit
 from models.linear import LinearHazard
 from models.linear_search import AGE_PENALTY
 from models.poisson import factorise
+from models.rows import Rows
 from models.tables import GRAIN, Tables
 
 BINS, AGE_BINS = 63, 24

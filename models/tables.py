@@ -21,7 +21,7 @@ from typing import Any
 import lightgbm as lgb
 import numpy as np
 
-from models.contract import FEW_ROWS, BoolArray, FloatArray, IntArray
+from models.arrays import FEW_ROWS, BoolArray, FloatArray, IntArray
 from models.lookup import Lookup, take_parts
 
 GRAIN = 2.0**-36

@@ -18,7 +18,7 @@ import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 
-from models.contract import BoolArray, FloatArray
+from models.arrays import BoolArray, FloatArray
 from models.lookup import Lookup, Work
 
 Node = dict[str, Any]

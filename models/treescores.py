@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 import lightgbm as lgb
 import numpy as np
 
-from models.contract import FloatArray
+from models.arrays import FloatArray
 from models.leafcells import LeafCells
 from models.leafmasks import LeafMasks
 from models.treebins import Questions

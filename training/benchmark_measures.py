@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from models.baseline import product_limit
-from models.contract import Rows
+from models.rows import Rows
 from risk.errors import AsOfError, ConfigError
 from risk.outcomes import OutcomeDefinition
 from risk.rates import Rates, cost, paid_from

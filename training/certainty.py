@@ -21,9 +21,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from models.arrays import logit
 from models.calibration import Calibrator
-from models.contract import Learner, canonical_rows, logit
+from models.contract import Learner
 from models.folds import fold_of_group
+from models.rows import canonical_rows
 from risk.weeks import Floats
 from training.fit import Material, make, weeks_to_cut
 from training.landmarks import week_before

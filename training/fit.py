@@ -15,8 +15,9 @@ from models import catalogue
 from models.baseline import KaplanMeierByAge
 from models.bundle import Bundle
 from models.calibration import Calibrator
-from models.contract import Learner, canonical_rows
+from models.contract import Learner
 from models.folds import fold_of_group
+from models.rows import canonical_rows
 from risk import features, schema
 from risk.errors import TooFewCasesError
 from risk.outcomes import OutcomeDefinition

@@ -15,7 +15,7 @@ import pandas as pd
 
 from models import censoring
 from models.agreement import fit_logistic, spline
-from models.contract import expit, logit
+from models.arrays import expit, logit
 from models.judged import tie_groups
 from risk.weeks import Floats
 

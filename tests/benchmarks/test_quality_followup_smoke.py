@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from benchmarks import quality_followup, sets
 from models import metrics
-from models.contract import outcome
+from models.rows import outcome
 
 
 def even(n: int, seed: int = 0, uneven: bool = False) -> sets.CensoredSet:

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from benchmarks import judging, machine, peers, quality, quality_report, sets
 from models import metrics
-from models.contract import outcome
+from models.rows import outcome
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from models import catalogue
-from models.contract import outcome
+from models.rows import outcome
 
 
 def register(n=5000, seed=0):

@@ -6,7 +6,7 @@ import pytest
 from sksurv.nonparametric import kaplan_meier_estimator
 
 from models import catalogue
-from models.contract import outcome
+from models.rows import outcome
 
 
 def frame(n):

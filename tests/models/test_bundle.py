@@ -11,7 +11,8 @@ import pytest
 from models import boosting, catalogue
 from models.bundle import Bundle, golden_cases
 from models.calibration import Calibrator
-from models.contract import HORIZONS, outcome
+from models.contract import HORIZONS
+from models.rows import outcome
 from risk.errors import BundleError, CaseDataError, OutputError
 
 WEEKS = list(HORIZONS)

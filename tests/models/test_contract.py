@@ -8,7 +8,8 @@ import pytest
 from sklearn.base import clone
 
 from models import catalogue
-from models.contract import HORIZONS, outcome
+from models.contract import HORIZONS
+from models.rows import outcome
 from risk.errors import BundleError, CaseDataError, ConfigError, TooFewCasesError
 
 SMALL = {"n_estimators": 12, "num_leaves": 7, "patience": 0, "penalties": (10.0,)}

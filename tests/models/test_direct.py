@@ -7,7 +7,7 @@ import pytest
 from models import catalogue
 from models.boosting import Repeated, boost, make_dataset, soft_outcomes
 from models.columns import Columns
-from models.contract import canonical_rows, outcome
+from models.rows import canonical_rows, outcome
 from risk.errors import ConfigError
 
 

@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 
 from models import catalogue
-from models.contract import FEW_ROWS, outcome
+from models.arrays import FEW_ROWS
 from models.design import Design, Levels, Number
 from models.periods import Periods, period_weights, survival_at
+from models.rows import outcome
 
 N = 3 * FEW_ROWS
 

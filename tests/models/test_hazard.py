@@ -6,10 +6,10 @@ import pandas as pd
 from models import catalogue
 from models.boosting import Repeated, settle, split
 from models.columns import Columns
-from models.contract import canonical_rows, outcome
 from models.folds import holdouts
 from models.hazard import choose_bands, count_by_band
 from models.periods import baseline_log_hazard, choose_periods, watch
+from models.rows import canonical_rows, outcome
 
 
 def register(n=1500, seed=0):

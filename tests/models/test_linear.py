@@ -7,9 +7,9 @@ from scipy.optimize import minimize
 from sksurv.linear_model import CoxPHSurvivalAnalysis
 
 from models import catalogue
-from models.contract import outcome
 from models.periods import Periods, Watched
 from models.poisson import Data, log_likelihood, make_penalty, maximise
+from models.rows import outcome
 
 
 def simulated(n, seed=0, effect=0.8):

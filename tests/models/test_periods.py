@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 
 from models.columns import Columns
-from models.contract import canonical_rows, outcome
 from models.periods import (
     Periods,
     baseline_log_hazard,
@@ -15,6 +14,7 @@ from models.periods import (
     survival_at,
     watch,
 )
+from models.rows import canonical_rows, outcome
 
 
 def rows(closed, weeks, entry=None):

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 
 from models import catalogue
-from models.contract import Learner, Rows, outcome
+from models.contract import Learner
 from models.periods import Periods
 from models.recent import WEEKS_LOOKED_AT, Change, change_from_dict, find_change
+from models.rows import Rows, outcome
 from risk.errors import CaseDataError, ConfigError
 
 Floats = npt.NDArray[np.float64]

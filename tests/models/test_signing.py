@@ -162,7 +162,7 @@ def boosted_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import pandas as pd
 
     from models import catalogue
-    from models.contract import outcome
+    from models.rows import outcome
 
     rng = np.random.default_rng(1)
     X = pd.DataFrame({"age": rng.normal(45, 12, 200), "hours": rng.uniform(0, 37, 200)})

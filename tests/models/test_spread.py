@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from models import catalogue
-from models.contract import outcome
 from models.periods import Watched
+from models.rows import outcome
 from models.spread import spread
 
 

@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 
 from models import catalogue, linear
+from models.arrays import logit
 from models.columns import Columns
-from models.contract import Rows, canonical_rows, logit, outcome
 from models.folds import holdouts
+from models.rows import Rows, canonical_rows, outcome
 from models.stacked import intervals, share
 from risk.errors import ConfigError
 

@@ -10,8 +10,9 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from models import catalogue
-from models.contract import Rows, expit, outcome
+from models.arrays import expit
 from models.linear import LinearHazard
+from models.rows import Rows, outcome
 from models.straight import straight_tables
 from models.tables import GRAIN, Tables
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from models import leafcells, leafmasks, treescores
-from models.contract import FEW_ROWS, FloatArray
+from models.arrays import FEW_ROWS, FloatArray
 from models.leafcells import LeafCells
 from models.leafmasks import LeafMasks
 from models.treebins import ROWS, Questions

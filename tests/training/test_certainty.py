@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from models import catalogue
+from models.arrays import logit
 from models.calibration import Calibrator
-from models.contract import Learner, logit
+from models.contract import Learner
 from risk.register import Register
 from training import certainty
 from training.certainty import learn_spread
