@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,8 @@ GUESTS = {
 MLFLOW = {"models/registry.py", "models/pyfunc.py", "training/tracking.py"}
 # The one composition root names the other rooms as text and imports none of them.
 FILES = sorted(p for room in ROOMS for p in (ROOT / room).rglob("*.py"))
+# The command at the foot of the description makes the service that it describes.
+MAKES_THE_WHOLE = {("serving.description", "serving.api")}
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -39,6 +42,31 @@ def imported(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             yield node.module
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def needs(path: Path, modules: set[str]) -> Iterator[str]:
+    """The modules of the house that a file imports anywhere in it, inside a function too."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in modules)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            inner = {f"{node.module}.{alias.name}" for alias in node.names} & modules
+            yield from inner or {node.module} & modules
+
+
+def test_no_module_needs_one_that_needs_it() -> None:
+    modules = {module_of(path) for path in FILES}
+    graph = {module_of(path): set(needs(path, modules)) for path in FILES}
+    for upper, lower in MAKES_THE_WHOLE:
+        graph[upper].remove(lower)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as found:
+        pytest.fail(f"a circle: {' -> '.join(found.args[1])}")
 
 
 def test_the_house_has_its_four_rooms_and_no_empty_one() -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from risk.synthetic import effects as fx
 from risk.synthetic.draws import Texts, pick
-from risk.synthetic.hazards import ILLNESSES
+from risk.synthetic.scores import ILLNESSES
 from risk.synthetic.world import Floats, World
 
 _ROUNDS = 30  # of raking; the shares are then met to well under a hundredth of a per cent

@@ -15,7 +15,7 @@ import pandas as pd
 
 from risk.synthetic import effects as fx
 from risk.synthetic.draws import Texts, names, pick
-from risk.synthetic.hazards import ILLNESSES
+from risk.synthetic.scores import ILLNESSES
 from risk.synthetic.world import NEVER, Floats, Ints
 
 Flags = npt.NDArray[np.bool_]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from risk.synthetic.draws import Texts, names
 from risk.synthetic.facts import FactRows, on_day
-from risk.synthetic.hazards import ILLNESSES
+from risk.synthetic.scores import ILLNESSES
 from risk.synthetic.world import NEVER
 
 # Teams and the share of interviews they hold in time (domain brief 1.1: about 90-95 %; 1.5: 84 % in a case review).

@@ -7,8 +7,8 @@ import pandas as pd
 
 from risk.synthetic import effects as fx
 from risk.synthetic.draws import normal, only_where, pick, pick_level
-from risk.synthetic.hazards import ILLNESSES, exposure_to_law, hidden_score, observed_score
 from risk.synthetic.people import make_people, opening_days
+from risk.synthetic.scores import ILLNESSES, exposure_to_law, hidden_score, observed_score
 from risk.synthetic.world import NEVER, Floats, Ints, World, make_world
 
 INJURY_BASES = ("injury_employee", "injury_self_employed")

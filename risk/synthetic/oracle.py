@@ -19,15 +19,9 @@ import pandas as pd
 
 from risk.synthetic import effects as fx
 from risk.synthetic.facts import by_illness, by_outlook, claim_window, form_never
-from risk.synthetic.hazards import (
-    ILLNESSES,
-    baseline,
-    exposure_to_law,
-    hidden_score,
-    integrated_hazard,
-    law_hazard,
-)
+from risk.synthetic.hazards import baseline, integrated_hazard, law_hazard
 from risk.synthetic.illness import claim_chances, illness_chances, partial_return_chances
+from risk.synthetic.scores import ILLNESSES, exposure_to_law, hidden_score
 from risk.synthetic.world import NEVER, Floats, Ints, World
 
 HORIZON_DAYS = 364

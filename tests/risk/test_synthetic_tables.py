@@ -14,7 +14,7 @@ import pytest
 
 from risk.register import Register
 from risk.synthetic import synthesise
-from risk.synthetic.hazards import ILLNESSES
+from risk.synthetic.scores import ILLNESSES
 from risk.synthetic.spells import spells_from_entry
 from risk.synthetic.world import make_world
 from risk.weeks import weeks_to_close

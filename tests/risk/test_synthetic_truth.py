@@ -12,11 +12,12 @@ from sklearn.metrics import roc_auc_score
 
 from risk.synthetic import synthesise
 from risk.synthetic.facts import draw_facts
-from risk.synthetic.hazards import ILLNESSES, draw_days
+from risk.synthetic.hazards import draw_days
 from risk.synthetic.illness import fall_ill
 from risk.synthetic.making import draw_spells
 from risk.synthetic.oracle import p_observable, p_true
 from risk.synthetic.people import make_people, registration_delay
+from risk.synthetic.scores import ILLNESSES
 from risk.synthetic.world import World, make_world
 
 N = 40_000
