@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from risk.errors import StoreError
 from serving.access import Caller
@@ -43,6 +42,9 @@ class Made:
     body: bytes
 
 
+Coming = asyncio.Future[tuple[Made, Written]]
+
+
 class Together:
     """Gathers small requests for as long as new ones come in.
 
@@ -56,7 +58,7 @@ class Together:
         self, score: Callable[[Sequence[Asked]], list[Made]], submit: Callable[[Sequence[Submission], Told], None]
     ) -> None:
         self._score, self._submit = score, submit
-        self._waiting: list[tuple[Asked, asyncio.Future[tuple[Made, Written]]]] = []
+        self._waiting: list[tuple[Asked, Coming]] = []
 
     async def turn(self, asked: Asked) -> tuple[Made, Written]:
         """Be scored with everyone who is coming in just now, and recorded with them.
@@ -67,11 +69,11 @@ class Together:
             Nothing was recorded.
         """
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[tuple[Made, Written]] = loop.create_future()
+        coming: Coming = loop.create_future()
         if not self._waiting:
             loop.call_soon(self._gather, loop, 0, 0)
-        self._waiting.append((asked, future))
-        return await future
+        self._waiting.append((asked, coming))
+        return await coming
 
     def _gather(self, loop: asyncio.AbstractEventLoop, n_before: int, n_quiet: int) -> None:
         """Score those who wait once nobody new has come for a few turns of the loop, each a few microseconds.
@@ -90,7 +92,7 @@ class Together:
         for model in {id(asked.model): asked.model for asked, _ in waiting}.values():
             self._score_group([one for one in waiting if one[0].model is model], loop)
 
-    def _score_group(self, group: list[tuple[Asked, asyncio.Future[Any]]], loop: asyncio.AbstractEventLoop) -> None:
+    def _score_group(self, group: list[tuple[Asked, Coming]], loop: asyncio.AbstractEventLoop) -> None:
         try:
             made = self._score([asked for asked, _ in group])
         except Exception as why:
@@ -111,30 +113,36 @@ class Together:
             Nothing was recorded.
         """
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[tuple[Made, Written]] = loop.create_future()
-        self._hand_over([(made, future)], loop)
-        return (await future)[1]
+        coming: Coming = loop.create_future()
+        self._hand_over([(made, coming)], loop)
+        return (await coming)[1]
 
-    def _hand_over(self, group: list[tuple[Made, asyncio.Future[Any]]], loop: asyncio.AbstractEventLoop) -> None:
+    def _hand_over(self, group: list[tuple[Made, Coming]], loop: asyncio.AbstractEventLoop) -> None:
         """Give the ledger what was scored together, in one go: one transaction, one sync."""
-        unrecorded = [one for one in group if not one[0].submission.entries and one[0].submission.repeatable is None]
-        if unrecorded:  # nothing in them could be read, and nobody was scored
-            _tell_all([future for _, future in unrecorded], [(one, Written()) for one, _ in unrecorded])
-            group = [one for one in group if one not in unrecorded]
-        made, futures = [one for one, _ in group], [future for _, future in group]
+        kept = []
+        for made, coming in group:
+            if made.submission.entries or made.submission.repeatable is not None:
+                kept.append((made, coming))
+            else:  # nothing in it could be read, and nobody was scored
+                _tell_all([coming], [(made, Written())])
+        if not kept:
+            return
+        futures = [coming for _, coming in kept]
 
         def told(outcomes: list[Written] | StoreError) -> None:
-            told = outcomes if isinstance(outcomes, StoreError) else list(zip(made, outcomes, strict=True))
-            loop.call_soon_threadsafe(_tell_all, futures, told)
+            if isinstance(outcomes, StoreError):
+                loop.call_soon_threadsafe(_tell_all, futures, outcomes)
+            else:
+                answers = [(made, written) for (made, _), written in zip(kept, outcomes, strict=True)]
+                loop.call_soon_threadsafe(_tell_all, futures, answers)
 
         try:
-            if group:
-                self._submit([one.submission for one in made], told)
+            self._submit([made.submission for made, _ in kept], told)
         except StoreError as why:
             _tell_all(futures, why)
 
 
-def _tell_all(futures: Sequence[asyncio.Future[Any]], outcomes: Sequence[Any] | Exception) -> None:
+def _tell_all(futures: Sequence[Coming], outcomes: Sequence[tuple[Made, Written]] | Exception) -> None:
     for i, future in enumerate(futures):
         if future.done():  # the caller has gone; what was recorded stays recorded
             continue
