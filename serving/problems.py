@@ -93,7 +93,7 @@ class Problem(BaseModel):
     title: str
     title_da: str
     status: int = Field(ge=400, le=599)
-    code: Literal[tuple(KINDS)]  # type: ignore[valid-type]
+    code: Literal[tuple(KINDS)]  # type: ignore[valid-type]  # the codes stand in one table
     detail: str
     request_id: str
     errors: list[Flaw] = Field(default=[], description=f"At most {MOST_FLAWS} places")
@@ -150,7 +150,7 @@ def add_handlers(app: FastAPI) -> None:
         code = "not-recorded" if isinstance(why, StoreError) else "not-ready" if why.http_status == 503 else "internal"
         return problem_response(KINDS[code], request_id(request))
 
-    app.add_exception_handler(Refused, refused)  # type: ignore[arg-type]
-    app.add_exception_handler(HTTPException, of_the_framework)  # type: ignore[arg-type]
-    app.add_exception_handler(RequestValidationError, does_not_fit)  # type: ignore[arg-type]
-    app.add_exception_handler(RiskError, of_the_domain)  # type: ignore[arg-type]
+    app.add_exception_handler(Refused, refused)  # type: ignore[arg-type]  # Starlette types every handler by Exception
+    app.add_exception_handler(HTTPException, of_the_framework)  # type: ignore[arg-type]  # as above
+    app.add_exception_handler(RequestValidationError, does_not_fit)  # type: ignore[arg-type]  # as above
+    app.add_exception_handler(RiskError, of_the_domain)  # type: ignore[arg-type]  # as above

@@ -99,6 +99,6 @@ def read_settings(**given: object) -> Settings:
         When a value cannot be used; names the setting, never its value.
     """
     try:
-        return Settings(**{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
+        return Settings(**{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]  # pydantic checks the kinds
     except ValidationError as broken:
         raise ConfigError(f"setting RISK_{first_complaint(broken)}") from None

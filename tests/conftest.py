@@ -154,7 +154,7 @@ def risk_home(_migrated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def _gate(number: int, name: str, status: str) -> GateResult:
     value, limit = (0.31, 0.25) if status in ("passed", "failed") else (None, None)
-    return GateResult(number, name, f"Is it {name.replace('_', ' ')}?", status, value, limit, f"{name}: {status}")  # type: ignore[arg-type]
+    return GateResult(number, name, f"Is it {name.replace('_', ' ')}?", status, value, limit, f"{name}: {status}")  # type: ignore[arg-type]  # the status is any text here
 
 
 def _backtest() -> Backtest:

@@ -49,7 +49,7 @@ def database() -> Iterator[str]:
 
 def filled(url: str) -> None:
     """Five scores and a key."""
-    store, seals = open_store(url), seals_of(Settings(ledger_key=LEDGER_KEY))  # type: ignore[arg-type]
+    store, seals = open_store(url), seals_of(Settings(ledger_key=LEDGER_KEY))  # type: ignore[arg-type]  # pydantic turns the text into a secret
     begin_chain(store, seals)
     made = [
         score_entry(

@@ -37,7 +37,7 @@ def plan() -> Plan:
 
 @pytest.fixture(scope="module")
 def register(bench: ModuleType) -> Register:
-    return bench.read_cases()  # type: ignore[no-any-return]
+    return bench.read_cases()  # type: ignore[no-any-return]  # loaded by its path, so without types
 
 
 @pytest.fixture(scope="module")

@@ -111,8 +111,8 @@ def test_overdue_ones_wait_when_the_order_is_turned_round() -> None:
     start = team([-1, 0, 1], repeat=8)
     draws = by_hand([0, 1, 2], [-1] * 3, [FOREVER] * 3, 3)
     work = {"hours": 1.0, "minutes": Minutes()}
-    first = simulate(start, draws, Work(**work))  # type: ignore[arg-type]
-    last = simulate(start, draws, Work(**work, is_overdue_last=True))  # type: ignore[arg-type]
+    first = simulate(start, draws, Work(**work))  # type: ignore[arg-type]  # kinds mixed in a dict
+    last = simulate(start, draws, Work(**work, is_overdue_last=True))  # type: ignore[arg-type]  # as above
     assert (first.met.tolist(), first.counted.tolist()) == ([[0, 0, 0]], [[1, 1, 0]])
     assert (last.met.tolist(), last.counted.tolist()) == ([[1, 1, 0]], [[1, 1, 0]])
     assert first.backlog.tolist() == last.backlog.tolist() == [[1, 1, 0]]

@@ -32,7 +32,7 @@ def test_on_a_terminal_the_bar_comes_after_the_patience(
 
 
 def test_a_mistake_in_the_work_is_passed_on() -> None:
-    def steps():  # type: ignore[no-untyped-def]
+    def steps():  # type: ignore[no-untyped-def]  # a generator of this test alone
         yield 1
         raise KeyError("broken")
 

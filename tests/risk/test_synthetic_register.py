@@ -203,7 +203,7 @@ def test_a_case_that_meets_the_reassessment_ends_in_a_course_only_while_that_law
 )
 def test_what_cannot_be_made_is_refused_in_words(wrong: dict[str, object], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
-        synthesise(**({"n_cases": 10, "seed": 1} | wrong))  # type: ignore[arg-type]
+        synthesise(**({"n_cases": 10, "seed": 1} | wrong))  # type: ignore[arg-type]  # kinds mixed in a dict, wrong ones among them
 
 
 def test_the_day_of_the_drift_can_be_chosen() -> None:

@@ -76,8 +76,8 @@ def ask(client: TestClient, **headers: str) -> Any:
 
 
 def test_every_route_is_listed_and_every_listed_route_is_there(client: TestClient) -> None:
-    app: FastAPI = client.app  # type: ignore[assignment]
-    there = {(method, route.path) for route in app.routes for method in route.methods}  # type: ignore[attr-defined]
+    app: FastAPI = client.app  # type: ignore[assignment]  # the client's type of app is any ASGI one
+    there = {(method, route.path) for route in app.routes for method in route.methods}  # type: ignore[attr-defined]  # not every kind of route has methods, ours have
     assert there == {role for role in ROLES if not role[1].startswith("/docs")}
     public = {path for (_, path), wanted in ROLES.items() if wanted == PUBLIC}
     assert public == {
@@ -88,7 +88,7 @@ def test_every_route_is_listed_and_every_listed_route_is_there(client: TestClien
 
 def test_a_route_that_is_not_listed_is_closed_even_to_an_administrator(guarded: tuple[TestClient, str]) -> None:
     client, key = guarded
-    client.app.add_api_route("/v1/forgotten", lambda: "secret")  # type: ignore[attr-defined]
+    client.app.add_api_route("/v1/forgotten", lambda: "secret")  # type: ignore[attr-defined]  # the client's type of app is any ASGI one
     assert client.get("/v1/forgotten").status_code == 401
     refused = client.get("/v1/forgotten", headers={"Authorization": f"Bearer {key}"})
     assert refused.status_code == 403
@@ -230,7 +230,7 @@ def test_a_token_has_its_scopes_and_no_more_and_its_subject_is_not_written_down(
             "/v1/scores", json=EXAMPLE, headers={"Authorization": f"Bearer {token(signer, scope=scope)}"}
         )
         assert sent.status_code == status, scope
-    store: Store = client.app.state.behind.store  # type: ignore[attr-defined]
+    store: Store = client.app.state.behind.store  # type: ignore[attr-defined]  # the client's type of app is any ASGI one
     with store.reading() as connection:
         [caller] = connection.exec_driver_sql("SELECT caller FROM ledger").scalars().all()
     assert caller.startswith("sub:")

@@ -86,7 +86,7 @@ def test_the_champion_is_swapped_when_it_moves_and_kept_when_the_registry_fails(
 ) -> None:
     shelf = Shelf(wide_bundle)
     client = serve(source=shelf, refresh_seconds=0)
-    champion: Champion = client.app.state.champion  # type: ignore[attr-defined]
+    champion: Champion = client.app.state.champion  # type: ignore[attr-defined]  # the client's type of app is any ASGI one
 
     def version() -> str:
         return str(client.post("/v1/scores", json=EXAMPLE).json()["results"][0]["model_version"])
@@ -150,7 +150,7 @@ def test_a_model_that_changes_in_memory_is_no_longer_ready(
 ) -> None:
     client = serve(source=FolderSource(bundle_folder), refresh_seconds=0)
     assert client.get("/health/ready").status_code == 200
-    learner = client.app.state.champion.current.bundle.learner  # type: ignore[attr-defined]
+    learner = client.app.state.champion.current.bundle.learner  # type: ignore[attr-defined]  # the client's type of app is any ASGI one
     learner.theta_ = np.array(learner.theta_) + 1e-6
     ready = client.get("/ready")
     assert ready.status_code == 503

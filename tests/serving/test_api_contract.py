@@ -31,7 +31,7 @@ def test_the_committed_description_is_the_one_served(client: TestClient) -> None
     """When this fails on purpose: python -m serving.description docs/openapi.json, and look at what changed."""
     committed = (DOCS / "openapi.json").read_text("utf-8")
     assert json.loads(committed) == client.get("/openapi.json").json()
-    assert committed == text_of(client.app)  # type: ignore[arg-type]
+    assert committed == text_of(client.app)  # type: ignore[arg-type]  # the client's type of app is any ASGI one
 
 
 def test_no_promise_of_the_released_description_is_broken() -> None:

@@ -299,4 +299,4 @@ def test_a_store_held_by_another_is_waited_for_and_then_told(
 def test_the_key_that_seals_is_shown_by_nothing() -> None:
     seals = Seals(b"hemmelig", older=b"hemmelig")
     assert "hemmelig" not in repr(seals)
-    assert "hemmelig" not in repr(Settings(ledger_key="hemmelig"))  # type: ignore[arg-type]
+    assert "hemmelig" not in repr(Settings(ledger_key="hemmelig"))  # type: ignore[arg-type]  # pydantic turns the text into a secret

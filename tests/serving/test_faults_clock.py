@@ -34,7 +34,7 @@ def test_a_clock_set_back_an_hour_leaves_the_chain_whole_and_in_order(
 ) -> None:
     """Rows are ordered by their number, never by the time written in them."""
     monkeypatch.setattr(recording, "datetime", Clock)
-    behind: Behind = client.app.state.behind  # type: ignore[attr-defined]
+    behind: Behind = client.app.state.behind  # type: ignore[attr-defined]  # the client's type of app is any ASGI one
     told = []
     for minutes in (0, 1, -59, -58, 2):
         monkeypatch.setattr(Clock, "stands_at", datetime(2026, 10, 25, 1, 0, tzinfo=UTC) + timedelta(minutes=minutes))

@@ -120,16 +120,16 @@ def test_a_restart_of_postgresql_costs_no_score_and_makes_none_twice(
     postgres: Postgres, serve: Callable[..., TestClient]
 ) -> None:
     client = serve(refresh_seconds=0, environment="development", store=postgres.url, rate="1000000/minute")
-    behind: Behind = client.app.state.behind  # type: ignore[attr-defined]
+    behind: Behind = client.app.state.behind  # type: ignore[attr-defined]  # the client's type of app is any ASGI one
     with Asking(client) as asking:
         for i in range(N_RESTARTS):
             had = len(asking.acknowledged)
-            wait_for(lambda n=had: asking.has_more_than(n + 20))  # type: ignore[misc]
+            wait_for(lambda n=had: asking.has_more_than(n + 20))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
             postgres.stop("immediate" if i % 2 else "fast")  # pulled out, and asked to go
             refused = asking.statuses.copy()
             wait_for(
                 lambda before=refused: asking.statuses[503, "not-recorded", True] > before[503, "not-recorded", True]
-            )  # type: ignore[misc]
+            )  # type: ignore[misc]  # as above
             assert client.get("/health/live").status_code == 200
             assert client.get("/health/ready").status_code == 503
             postgres.start()

@@ -62,7 +62,7 @@ def hanging(wide_bundle: Bundle) -> Iterator[Hanging]:
 
 
 def champion_of(client: TestClient) -> Champion:
-    found: Champion = client.app.state.champion  # type: ignore[attr-defined]
+    found: Champion = client.app.state.champion  # type: ignore[attr-defined]  # the client's type of app is any ASGI one
     return found
 
 

@@ -93,7 +93,7 @@ def test_the_champion_moves_under_load_and_nobody_notices(
         for i in range(N_SWAPS):
             wanted = 2 - i % 2  # version 2 first, then back, and so on
             registry.set_alias("champion", wanted)
-            took.append(wait_for(lambda w=wanted: load.answered[-1:] == [{two_versions[w]}]))  # type: ignore[misc]
+            took.append(wait_for(lambda w=wanted: load.answered[-1:] == [{two_versions[w]}]))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
     print(
         f"{N_SWAPS} swaps, {len(load.answered)} requests, longest swap {max(took):.1f} s, {len(load.failed)} failures"
     )

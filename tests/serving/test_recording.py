@@ -23,7 +23,7 @@ CPR = "0101801234"
 
 
 def behind(client: TestClient) -> Behind:
-    found: Behind = client.app.state.behind  # type: ignore[attr-defined]
+    found: Behind = client.app.state.behind  # type: ignore[attr-defined]  # the client's type of app is any ASGI one
     return found
 
 

@@ -77,13 +77,13 @@ def test_a_score_has_the_interval_of_its_calibrator_and_none_where_nothing_was_l
     p, entry = np.array([told["p_exceed_52w"]]), np.array([told["age_weeks"]])
     before = np.array([0.4])
     # The ends are those the calibrator gives to the chance before calibration.
-    after = calibrated.calibrator.apply(before, entry)  # type: ignore[union-attr]
-    expected = calibrated.calibrator.interval(before, entry)  # type: ignore[union-attr]
+    after = calibrated.calibrator.apply(before, entry)  # type: ignore[union-attr]  # the fixture has a calibrator
+    expected = calibrated.calibrator.interval(before, entry)  # type: ignore[union-attr]  # as above
     got = score_interval(calibrated, after, entry)
     assert got is not None
     np.testing.assert_allclose(np.concatenate(got[:2]), np.concatenate(expected), rtol=1e-12)
     assert score_interval(wide_bundle, p, entry) is None
-    own = Calibrator.from_dict(calibrated.calibrator.to_dict())  # type: ignore[union-attr]
+    own = Calibrator.from_dict(calibrated.calibrator.to_dict())  # type: ignore[union-attr]  # as above
     own.learn_spread(np.linspace(-2, 2, 50), np.full(50, 8.0), np.full((1, 50), 0.25))
     wider = score_interval(Bundle(wide_bundle.learner, own, meta={}), after, entry)
     assert wider is not None

@@ -133,7 +133,7 @@ def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(
 )  # fmt: skip
 def test_a_question_that_cannot_be_simulated_is_refused(changed: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=r"above 0"):
-        Question(EXTRACT, **changed).check()  # type: ignore[arg-type]
+        Question(EXTRACT, **changed).check()  # type: ignore[arg-type]  # kinds mixed in a dict, wrong ones among them
 
 
 def test_the_command_prints_and_its_mistakes_end_in_one_line(

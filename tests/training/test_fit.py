@@ -156,7 +156,7 @@ def test_features_never_filled_in_are_left_out(made: Register, quick_plan: Plan)
 def test_probabilities_stay_as_learned_when_too_few_matured(made: Register, quick_plan: Plan) -> None:
     day = made.cases["registered_on"].min().date().replace(month=12, day=31)
     young = prepare(register_at(made, day), quick_plan, day)
-    assert fit("linear", young, quick_plan).calibrator.is_identity  # type: ignore[union-attr]
+    assert fit("linear", young, quick_plan).calibrator.is_identity  # type: ignore[union-attr]  # fitted with a calibrator just now
 
 
 def test_rules_and_naive_ways_are_never_recalibrated(material: Material, quick_plan: Plan) -> None:

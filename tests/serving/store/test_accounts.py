@@ -178,8 +178,8 @@ def test_a_shut_account_is_shut_at_once_and_stays_on_the_list(staff: Store) -> N
         Account("x", "scientist", "Nordby", None, "da"),
         Account("x", "admin", "", "A", "da"),
         Account("x", "leader", " Nordby", None, "da"),
-        Account("x", "root", "", None, "da"),  # type: ignore[arg-type]
-        Account("x", "admin", "", None, "sv"),  # type: ignore[arg-type]
+        Account("x", "root", "", None, "da"),  # type: ignore[arg-type]  # a role there is not
+        Account("x", "admin", "", None, "sv"),  # type: ignore[arg-type]  # a language there is not
     ],
 )
 def test_an_account_that_makes_no_sense_is_refused(store: Store, who: Account) -> None:

@@ -26,7 +26,7 @@ def test_a_model_that_ranks_the_other_way_round_shares_no_place(
     class Contrary:
         meta, version = whole_run.bundle.meta, "contrary"
 
-        def survival(self, X, weeks, entry=None):  # type: ignore[no-untyped-def]
+        def survival(self, X, weeks, entry=None):  # type: ignore[no-untyped-def]  # a learner of this test alone
             return 1.0 - whole_run.bundle.survival(X, weeks, entry)
 
     found = check(evidence({}, known=made, bundle=whole_run.bundle, champion=Contrary()))
