@@ -54,12 +54,23 @@ def days_of(column: pa.Array, name: str) -> Dates:
     CaseDataError
         When the column holds no dates.
     """
+    return moments_of(column, name).astype("datetime64[D]")
+
+
+def moments_of(column: pa.Array, name: str) -> npt.NDArray[np.datetime64]:
+    """Dates in the unit they are kept in, (n,), NaT where there is none: to turn them into days costs more than reading them.
+
+    Raises
+    ------
+    CaseDataError
+        When the column holds no dates.
+    """
     kind = column.type
     if pa.types.is_null(kind):
         return np.full(len(column), np.datetime64("NaT", "D"))
     if not (pa.types.is_date(kind) or (pa.types.is_timestamp(kind) and kind.tz is None)):
         raise CaseDataError(f"{name} is of type {kind}; it must hold dates")
-    found: Dates = column.to_numpy(zero_copy_only=False).astype("datetime64[D]")
+    found: npt.NDArray[np.datetime64] = column.to_numpy(zero_copy_only=False)
     return found
 
 
@@ -97,21 +108,33 @@ def _levels(column: pa.Array, attribute: Attribute) -> tuple[Floats, Bools]:
 
 
 class FactValues:
-    """Texts of facts as numbers: each pair of a fact and a text is read once (:func:`risk.schema.fact_numbers`)."""
+    """Texts of facts as numbers: each text is read once, for every fact (:func:`risk.schema.fact_numbers`).
 
-    def __init__(self) -> None:
-        self._known: dict[str, dict[str | None, float]] = {}
+    Parameters
+    ----------
+    names : the facts
+    """
 
-    def table(self, name: str, texts: Sequence[str | None]) -> Floats:
-        """What each text says of one fact, (n,): a level's position, 0/1 or the number; nan where it is not allowed."""
-        known = self._known.setdefault(name, {None: np.nan})
-        if not known.keys() >= set(texts):
-            if len(known) > MOST_REMEMBERED:
-                known.clear()
-            fresh = [t for t in (*texts, None) if t not in known]
-            numbers = schema.fact_numbers(schema.fact_attributes()[name], pd.Series(fresh, dtype=object))
-            known.update(zip(fresh, numbers.tolist(), strict=True))
-        return np.array([known[t] for t in texts])
+    def __init__(self, names: Sequence[str]) -> None:
+        self._facts = [schema.fact_attributes()[name] for name in names]
+        self._forget()
+
+    def _forget(self) -> None:
+        self._place: dict[str | None, int] = {None: 0}
+        self._numbers = np.full((len(self._facts), 1), np.nan)
+
+    def table(self, texts: Sequence[str | None]) -> Floats:
+        """What each text says of each fact, (names, n): a level's position, 0/1 or the number; nan where it is not allowed."""
+        if not self._place.keys() >= set(texts):
+            if len(self._place) > MOST_REMEMBERED:
+                self._forget()
+            fresh = [t for t in dict.fromkeys(texts) if t not in self._place]
+            series = pd.Series(fresh, dtype=object)
+            read = np.array([schema.fact_numbers(fact, series) for fact in self._facts])
+            self._place.update(zip(fresh, range(len(self._place), len(self._place) + len(fresh)), strict=True))
+            self._numbers = np.concatenate([self._numbers, read.reshape(len(self._facts), -1)], axis=1)
+        found: Floats = self._numbers[:, [self._place[t] for t in texts]]
+        return found
 
 
 def marks_of(ids: pa.Array) -> npt.NDArray[np.uint64]:

@@ -18,6 +18,9 @@ from risk.weeks import Dates, Floats, as_days
 # (case, day) sorts as one integer: 18 bits hold any day from 1611 to 2328, counted from the middle.
 _DAY_BITS = 18
 _DAY_ZERO = 1 << 17
+_NEVER = np.datetime64("NaT", "D")
+# For each case so many facts can be looked at in the time it takes to search for the one that counts.
+_FEW = 16
 
 
 def case_and_day(position: npt.NDArray[np.int64], day: Dates) -> npt.NDArray[np.int64]:
@@ -38,26 +41,43 @@ class FactColumn:
         """The case's row in the register, (m,)."""
         return self.keys >> _DAY_BITS
 
-    def latest(self, asked: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-        """Where the last fact stands that was recorded of a case before a day, and whether there is one.
+    def known(self, position: npt.NDArray[np.int64], as_of: Dates) -> tuple[Floats, Dates]:
+        """What was known of each case at 00:00 of its day, and since when: the last fact recorded before.
 
         Parameters
         ----------
-        asked : (n,) int
-            Cases and days, of :func:`case_and_day`.
+        position : (n,) int
+            The case's row in the register.
+        as_of : (n,) datetime64[D]
 
         Returns
         -------
-        place, is_there : (n,)
-            The place means nothing where there is no such fact.
+        values, known_on : (n,)
+            nan and NaT where nothing was known.
         """
+        if len(position) * _FEW < len(self.keys) or (as_of != as_of[0]).any():
+            return self._searched(position, as_of)
+        whose = self.position
+        n = max(int(position.max()), int(whose[-1])) + 1
+        is_before = self.known_on < as_of[0]
+        before = slice(None) if is_before.all() else is_before
+        # Where a place is written several times the last one stays: the latest.
+        values, known_on = np.full(n, np.nan), np.full(n, _NEVER)
+        values[whose[before]], known_on[whose[before]] = self.values[before], self.known_on[before]
+        return values[position], known_on[position]
+
+    def _searched(self, position: npt.NDArray[np.int64], as_of: Dates) -> tuple[Floats, Dates]:
+        asked = case_and_day(position, as_of)
         place = np.searchsorted(self.keys, asked, side="left") - 1
-        return place, (place >= 0) & (self.keys[place] >> _DAY_BITS == asked >> _DAY_BITS)
+        there = np.flatnonzero((place >= 0) & (self.keys[place] >> _DAY_BITS == position))
+        values, known_on = np.full(len(position), np.nan), np.full(len(position), _NEVER)
+        values[there], known_on[there] = self.values[place[there]], self.known_on[place[there]]
+        return values, known_on
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """A register as numpy columns: n cases in the register's order, and its facts by name."""
+    """A register as numpy columns: n cases in the register's order, and its facts by name; what is not there is not known."""
 
     case_id: npt.NDArray[np.str_]
     person: npt.NDArray[np.int64]
@@ -71,6 +91,8 @@ class Encoded:
 def fact_column(position: npt.NDArray[np.int64], day: Dates, values: Floats) -> FactColumn:
     """The facts of one name as a column: the case's row, the day each was recorded and its value, (m,) each, any order."""
     keys = case_and_day(position, day)
+    if (keys[1:] > keys[:-1]).all():  # a register that is kept in order, as most are, need not be sorted
+        return FactColumn(keys, values, day)
     sort = np.lexsort((values, keys))
     return FactColumn(keys[sort], values[sort], day[sort])
 

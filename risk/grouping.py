@@ -36,16 +36,15 @@ class Places:
         self._order = np.argsort(marks)
         self.marks = marks[self._order]
 
-    def of(self, wanted: pa.DictionaryArray) -> Ints:
-        """Where each id stands, (m,), -1 where it does not."""
-        known = wanted.dictionary
+    def of(self, known: pa.Array) -> Ints:
+        """Where each of some ids stands, (m,), -1 where it does not."""
         if not len(self.marks) or not len(known):
-            return np.full(len(wanted), -1, dtype=np.int64)
+            return np.full(len(known), -1, dtype=np.int64)
         near = np.searchsorted(self.marks, marks_of(known))
         at = self._order[np.minimum(near, len(self.marks) - 1)]
         # Equal marks are very nearly equal texts; only equal texts count.
         is_here = pc.equal(self.ids.take(pa.array(at)), known).to_numpy(zero_copy_only=False)
-        found: Ints = np.where(is_here, at, -1)[wanted.indices.to_numpy(zero_copy_only=False)]
+        found: Ints = np.where(is_here, at, -1)
         return found
 
 

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from risk import schema
-from risk.arrow import FactValues, as_dictionary, days_of, is_text, values_of
+from risk.arrow import FactValues, as_dictionary, days_of, is_text, moments_of, values_of
 from risk.encoded import Encoded, FactColumn, fact_column
 from risk.errors import AsOfError, CaseDataError, RegisterError, rows_named
 from risk.grouping import Ints, Places, compact, deal, pile
@@ -31,7 +31,7 @@ ROWS = 16_384
 MOST_PILES = 256
 ROW = "__row__"
 DATES = ("opened_on", "registered_on", "closed_on")
-Placed = list[tuple[pa.RecordBatch, Ints]]  # facts, and the place of each one's case among the cases
+Placed = list[tuple[pa.RecordBatch, Ints]]  # facts, and the place among the cases of each of the ids they name
 Found = tuple[pa.RecordBatch, Places, Placed]
 
 
@@ -72,8 +72,7 @@ class RegisterParts:
         there = self._check_columns()
         self._columns = [n for n in names if n in schema.case_attributes() and n in there]
         self._wanted = [n for n in names if n in schema.fact_attributes()]
-        self._values = FactValues()
-        self._latest: tuple[tuple[tuple[str | None, ...], tuple[str | None, ...]], Floats] | None = None
+        self._values = FactValues(self._wanted)
 
     def __iter__(self) -> Iterator[Part]:
         """The parts, the same ones each time.
@@ -156,20 +155,27 @@ class RegisterParts:
         for cases in self._case_batches():
             here, places = [], Places(cases.column("case_id"))
             while (batch := waiting if waiting is not None else next(facts, None)) is not None:
-                waiting, place = None, places.of(batch.column("case_id"))
-                later = np.flatnonzero(place < 0)
-                n = int(later[0]) if len(later) else len(batch)
-                if len(later) != len(batch) - n:
-                    raise RegisterError(
-                        f"{self.folder}: the facts do not stand in the order of the cases, though register.json says "
-                        "so; make the register again with 'risk intake'"
-                    )
-                here.append((batch.slice(0, n), place[:n]))
+                waiting, place = None, places.of(batch.column("case_id").dictionary)
+                n = self._n_here(batch, place)
+                here.append((batch.slice(0, n), place))
                 if n < len(batch):
                     waiting = batch.slice(n)
                     break
             yield cases, places, here
         self._refuse_orphans([b for b in (waiting, *facts) if b is not None and len(b)])
+
+    def _n_here(self, batch: pa.RecordBatch, place: Ints) -> int:
+        """How many facts of a batch belong to the cases at hand; the others must all come after them."""
+        if (place >= 0).all():
+            return len(batch)
+        later = np.flatnonzero((place < 0)[batch.column("case_id").indices.to_numpy()])
+        n = int(later[0]) if len(later) else len(batch)
+        if len(later) != len(batch) - n:
+            raise RegisterError(
+                f"{self.folder}: the facts do not stand in the order of the cases, though register.json says "
+                "so; make the register again with 'risk intake'"
+            )
+        return n
 
     def _dealt(self) -> Iterator[Found]:
         """Cases and facts dealt out to piles by the same mark of their case id, then pile by pile."""
@@ -181,8 +187,8 @@ class RegisterParts:
             for i in range(n):
                 for cases in pile(place / f"cases-{i}"):
                     places = Places(cases.column("case_id"))
-                    batches = [(b, places.of(b.column("case_id"))) for b in pile(place / f"facts-{i}")]
-                    self._refuse_orphans([b.filter(pa.array(at < 0)) for b, at in batches if (at < 0).any()])
+                    batches = [(b, places.of(b.column("case_id").dictionary)) for b in pile(place / f"facts-{i}")]
+                    self._refuse_orphans([_without_case(b, at) for b, at in batches])
                     yield cases, places, batches
 
     def _refuse_orphans(self, left: list[pa.RecordBatch]) -> None:
@@ -202,13 +208,11 @@ class RegisterParts:
             _refuse(bad, cases.column(ROW), f"cases: column {name!r} has a value outside its levels or range")
             # What is only known at closing is never part of a snapshot of open cases, whatever the table holds.
             columns[name] = np.full(len(values), np.nan) if attribute.known == "closing" else values
-        n = len(cases)
-        unknown = np.full(n, np.nan)
         encoded = Encoded(
             case_id=cases.column("case_id").to_numpy(zero_copy_only=False),
-            person=np.arange(n, dtype=np.int64),
+            person=np.arange(len(cases), dtype=np.int64),
             **dates,
-            columns={name: columns.get(name, unknown) for name in schema.case_attributes()},
+            columns=columns,
             facts=self._fact_columns(facts),
         )
         return Part(encoded, self.extract_on)
@@ -220,7 +224,7 @@ class RegisterParts:
         self._check_extract(registered, "registered_on")
         self._check_extract(closed, "closed_on")
 
-    def _check_extract(self, days: Dates, name: str) -> None:
+    def _check_extract(self, days: npt.NDArray[np.datetime64], name: str) -> None:
         late = int((days >= np.datetime64(self.extract_on, "D")).sum())
         if late:
             raise AsOfError(
@@ -233,34 +237,38 @@ class RegisterParts:
         if not found:
             return {}
         which, place, days, values = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        order = np.argsort(which, kind="stable")
-        ends = np.searchsorted(which[order], np.arange(len(self._wanted) + 1))
-        rows = {name: order[ends[i] : ends[i + 1]] for i, name in enumerate(self._wanted)}
-        return {name: fact_column(place[at], days[at], values[at]) for name, at in rows.items() if len(at)}
+        order = np.argsort(which, kind="stable")  # of small integers: they are counted, not compared
+        place, days, values = place[order], days[order], values[order]
+        ends = np.cumsum(np.bincount(which, minlength=len(self._wanted))).tolist()
+        rows = {name: slice(a, b) for name, a, b in zip(self._wanted, [0, *ends[:-1]], ends, strict=True) if a < b}
+        return {name: fact_column(place[at], days[at], values[at]) for name, at in rows.items()}
 
-    def _wanted_of(self, batch: pa.RecordBatch, place: Ints) -> tuple[Ints, Ints, Dates, Floats]:
+    def _wanted_of(self, batch: pa.RecordBatch, place: Ints) -> tuple[npt.NDArray[np.int16], Ints, Dates, Floats]:
         """Of facts that are wanted: which it is, its case's place, the day and the value, (m,) each."""
-        days = days_of(batch.column("known_on"), "facts: column 'known_on'")
-        self._check_extract(days, "known_on")
+        moments = moments_of(batch.column("known_on"), "facts: column 'known_on'")
+        self._check_extract(moments, "known_on")
         codes, names = as_dictionary(batch.column("name"))
         strange = np.array([n not in schema.fact_attributes() for n in names], dtype=np.bool_)
-        _refuse(strange[codes], batch.column(ROW), "facts: column 'name' holds names that are not declared")
+        if strange.any():
+            _refuse(strange[codes], batch.column(ROW), "facts: column 'name' holds names that are not declared")
         of = np.array([self._wanted.index(n) if n in self._wanted else -1 for n in names], dtype=np.int16)
-        rows = np.flatnonzero((of >= 0)[codes])
-        codes, (words, texts) = codes[rows], as_dictionary(batch.column("value"))
-        values = self._table(tuple(names), tuple(texts))[codes, words[rows]]
-        for i in np.unique(codes[np.isnan(values)])[:1]:
-            bad = np.zeros(len(batch), dtype=np.bool_)
-            bad[rows[np.isnan(values) & (codes == i)]] = True
-            _refuse(bad, batch.column(ROW), f"facts: {names[i]} has a value outside its levels or range")
-        return of[codes].astype(np.int64), place[rows], days[rows], values
+        which = of[codes]
+        rows = np.flatnonzero(which >= 0)
+        which = which[rows]
+        words, texts = as_dictionary(batch.column("value"))
+        values = self._values.table(texts)[which, words[rows]]
+        bad = np.isnan(values)
+        if bad.any():
+            name = self._wanted[which[bad][0]]
+            rows = rows[bad & (which == which[bad][0])]
+            what = f"facts: {name} has a value outside its levels or range"
+            raise CaseDataError(f"{what} in {rows_named(batch.column(ROW).take(pa.array(rows)).to_pylist())}")
+        whose = place[batch.column("case_id").indices.to_numpy()[rows]]
+        return which, whose, moments[rows].astype("datetime64[D]"), values
 
-    def _table(self, names: tuple[str | None, ...], texts: tuple[str | None, ...]) -> Floats:
-        """What each text says of each fact, (names, texts); batches of one group of rows mostly share both."""
-        if self._latest is None or self._latest[0] != (names, texts):
-            found = [self._values.table(str(n), texts) if n in self._wanted else np.zeros(len(texts)) for n in names]
-            self._latest = (names, texts), np.array(found).reshape(len(names), len(texts))
-        return self._latest[1]
+
+def _without_case(batch: pa.RecordBatch, place: Ints) -> pa.RecordBatch:
+    return batch.filter(pa.array((place < 0)[batch.column("case_id").indices.to_numpy()]))
 
 
 def _check_kind(what: str, field: pa.Field) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from risk import schema
-from risk.encoded import Encoded, case_and_day
+from risk.encoded import Encoded
 from risk.errors import AsOfError
 from risk.stacked import Stacked
 from risk.weeks import Dates, Floats, as_days, weeks_survived
@@ -120,20 +120,16 @@ def snapshot_rows(register: Recorded, position: npt.NDArray[np.int64], as_of: Da
     as_of : (n,) datetime64[D]
     """
     encoded = register.encoded
-    columns = {name: values[position] for name, values in encoded.columns.items()}
+    unknown, never = np.full(len(position), np.nan), np.full(len(position), _NEVER)
+    unknown.flags.writeable = never.flags.writeable = False  # shared by all that nobody has recorded
+    columns = {
+        name: encoded.columns[name][position] if name in encoded.columns else unknown
+        for name in schema.case_attributes()
+    }
     known_on: dict[str, Dates] = {}
-    asked = case_and_day(position, as_of)
-    unknown, never = np.full(len(position), np.nan), np.full(len(position), np.datetime64("NaT", "D"))
-    unknown.flags.writeable = never.flags.writeable = False  # shared by all facts nobody has recorded
     for name in schema.fact_attributes():
         fact = encoded.facts.get(name)
-        if fact is None:
-            columns[name], known_on[name] = unknown, never
-            continue
-        columns[name], known_on[name] = unknown.copy(), never.copy()
-        latest, has_one = fact.latest(asked)
-        columns[name][has_one] = fact.values[latest[has_one]]
-        known_on[name][has_one] = fact.known_on[latest[has_one]]
+        columns[name], known_on[name] = (unknown, never) if fact is None else fact.known(position, as_of)
     opened_on = encoded.opened_on[position]
     return Snapshot(
         position=position,
