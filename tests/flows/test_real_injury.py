@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -58,22 +59,26 @@ def test_half_a_year_of_follow_up_learns_as_much_as_the_whole_outcome_and_the_na
     tables: dict[str, pd.DataFrame],
 ) -> None:
     whole, censored = tables["whole outcomes"], tables["half a year after the change"]
-    assert whole.at["linear", "auc"] > 0.78
-    assert abs(whole.at["linear", "auc"] - censored.at["linear", "auc"]) < 0.02
-    # A percentage point: twice the standard error, 0.33 points, with which 3,384 cases tell a share of 3.75 %, and half as much.
-    assert abs(whole.at["linear", "expected"] - censored.at["linear", "expected"]) < 0.01
+    assert whole.at["linear", "auc"] > 0.80
+    assert abs(whole.at["linear", "auc"] - censored.at["linear", "auc"]) < 0.01  # its 95 % interval is 0.08 wide
+    # What these cases can tell apart at all: two standard errors of a share, 0.65 percentage points of 3.75.
+    share, n = whole.at["linear", "observed"], whole.at["linear", "n"]
+    told_apart = 2.0 * np.sqrt(share * (1.0 - share) / n)
+    assert abs(whole.at["linear", "expected"] - share) < told_apart
+    assert abs(whole.at["linear", "expected"] - censored.at["linear", "expected"]) < told_apart
     for naive in ("matured_only", "censored_as_negative"):
-        assert censored.at[naive, "auc"] < censored.at["linear", "auc"] - 0.03
-        assert censored.at[naive, "expected"] < 0.5 * censored.at[naive, "observed"]
+        assert censored.at[naive, "auc"] < censored.at["linear", "auc"] - 0.05
+        assert censored.at[naive, "expected"] < 0.4 * censored.at[naive, "observed"]
 
 
 def test_on_the_day_of_the_change_nobody_had_passed_week_52_and_still_the_censored_fit_ranks(
     tables: dict[str, pd.DataFrame],
 ) -> None:
     day = tables["on the day of the change"]
-    assert day.at["linear", "auc"] > 0.77
+    assert day.at["linear", "auc"] > 0.79
+    assert day.at["linear", "expected"] > 0.5 * day.at["linear", "observed"]
     assert day.at["matured_only", "auc"] == pytest.approx(0.5)
-    assert day.at["matured_only", "expected"] < 0.005
+    assert day.at["matured_only", "expected"] < 0.002
 
 
 def test_what_is_only_known_afterwards_is_no_feature(register: Register, plan: Plan, bench: ModuleType) -> None:
