@@ -110,10 +110,11 @@ def tile(register: Register, n: int, folder: Path) -> None:
             column = pa.array(named, table.schema.field("case_id").type)
             mixed = _exchanged(table, rng) if what == "cases" else table
             made[what].append(mixed.set_column(table.schema.get_field_index("case_id"), "case_id", column))
-            is_last = first + m == n
-            if is_last or sum(map(len, made[what])) >= GROUP_ROWS:
-                writers[what].write_table(pa.concat_tables(made[what]), row_group_size=GROUP_ROWS)
-                made[what].clear()
+            ready = pa.concat_tables(made[what])
+            whole = len(ready) if first + m == n else len(ready) // GROUP_ROWS * GROUP_ROWS
+            if whole:  # full groups only, as a register is written
+                writers[what].write_table(ready.slice(0, whole), row_group_size=GROUP_ROWS)
+            made[what] = [ready.slice(whole)]
     for writer in writers.values():
         writer.close()
 

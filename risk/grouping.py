@@ -30,8 +30,8 @@ def compact(batch: pa.RecordBatch) -> pa.RecordBatch:
 class Places:
     """Finds the places of case ids among those of a part; ``marks`` are theirs, sorted."""
 
-    def __init__(self, ids: pa.DictionaryArray) -> None:
-        self.ids = ids.dictionary.take(ids.indices)
+    def __init__(self, ids: pa.Array) -> None:
+        self.ids = ids.dictionary_decode() if pa.types.is_dictionary(ids.type) else ids
         marks = marks_of(self.ids)
         self._order = np.argsort(marks)
         self.marks = marks[self._order]

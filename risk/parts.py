@@ -106,7 +106,8 @@ class RegisterParts:
     def _open(self, what: str) -> pq.ParquetFile:
         path = self.folder / f"{what}.parquet"
         try:
-            texts = [field.name for field in pq.read_schema(path) if is_text(field.type)]
+            own = "case_id" if what == "cases" else None  # no two are alike, so a dictionary of them would only cost
+            texts = [field.name for field in pq.read_schema(path) if is_text(field.type) and field.name != own]
             return pq.ParquetFile(path, read_dictionary=texts, memory_map=False)
         except (pa.ArrowException, OSError) as why:
             raise RegisterError(
