@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pandas as pd
 import pytest
+from sqlalchemy import create_engine, make_url
 
 from models import catalogue, registry
 from models.bundle import Bundle
@@ -29,6 +33,29 @@ LEARNERS = {"linear": 0.78, "baseline": 0.60, "longest_open": 0.55, "matured_onl
 PROMISED = {"linear": 0.101, "baseline": 0.098, "matured_only": 0.02, "censored_as_negative": 0.03}
 GROUP_NUMBERS = [f"{m}{end}" for m in MEASURES for end in ("", "_low", "_high")]
 LANDMARKS = ("registration", "13", "26", "list")
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Callable[..., AbstractContextManager[str]]:
+    """Make a PostgreSQL database for the time of a block: its address. Without a server the test that wants one is skipped."""
+
+    @contextmanager
+    def _database(template: str = "template0") -> Iterator[str]:
+        server = os.environ.get("RISK_TEST_POSTGRES")
+        if not server:
+            pytest.skip("RISK_TEST_POSTGRES names no PostgreSQL server to test on")
+        name, address = f"risk_{uuid4().hex[:12]}", make_url(server)
+        engine = create_engine(address.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+        try:
+            yield address.set(database=name).render_as_string(hide_password=False)
+        finally:
+            with engine.connect() as connection:
+                connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+            engine.dispose()
+
+    return _database
 
 
 @pytest.fixture(scope="session")

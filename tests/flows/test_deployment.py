@@ -7,13 +7,12 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
-from sqlalchemy import create_engine, text
 
 from serving.settings import Settings
 from serving.start import seals_of
@@ -32,19 +31,12 @@ DRILLS = dict(
 
 
 @pytest.fixture
-def database() -> Iterator[str]:
+def database(postgresql: Callable[..., AbstractContextManager[str]]) -> Iterator[str]:
     """A PostgreSQL database of this test alone."""
-    server = os.environ.get("RISK_TEST_POSTGRES")
-    if not server or not shutil.which("pg_dump"):
-        pytest.skip("RISK_TEST_POSTGRES names no PostgreSQL server, or its tools are not installed")
-    name = f"drill_{uuid4().hex[:12]}"
-    engine = create_engine(server.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield re.sub(r"@([^/]*)/[^?]*", rf"@\1/{name}", server)
-    with engine.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    engine.dispose()
+    if not shutil.which("pg_dump"):
+        pytest.skip("the tools of PostgreSQL are not installed")
+    with postgresql() as address:
+        yield address
 
 
 def filled(url: str) -> None:

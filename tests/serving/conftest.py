@@ -14,12 +14,10 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import pandas as pd
 import pytest
-from sqlalchemy import create_engine
 from starlette.testclient import TestClient
 
 from models import catalogue
@@ -147,21 +145,12 @@ def bearer(key: str) -> dict[str, str]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A store of each kind: SQLite always; PostgreSQL where RISK_TEST_POSTGRES names a database, each test in a schema of its own."""
+    """An empty store of each kind: SQLite always; PostgreSQL where RISK_TEST_POSTGRES names a server."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'store.db'}"
         return
-    server = os.environ.get("RISK_TEST_POSTGRES")
-    if not server:
-        pytest.skip("RISK_TEST_POSTGRES names no PostgreSQL database to test on")
-    name = f"t{uuid4().hex[:12]}"
-    engine = create_engine(server.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f"CREATE SCHEMA {name}")
-    yield f"{server}{'&' if '?' in server else '?'}options=-csearch_path%3D{name}"
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f"DROP SCHEMA {name} CASCADE")
-    engine.dispose()
+    with request.getfixturevalue("postgresql")() as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import create_engine, make_url
+from sqlalchemy import make_url
 from starlette.testclient import TestClient
 
 from risk.priority import SECTIONS
@@ -181,26 +179,10 @@ def store_kind() -> str:
     return "sqlite"
 
 
-@contextmanager
-def database(template: str = "template0") -> Iterator[str]:
-    """The address of a PostgreSQL database made for the time of the block, a copy of another one."""
-    server = os.environ.get("RISK_TEST_POSTGRES")
-    if not server:
-        pytest.skip("RISK_TEST_POSTGRES names no PostgreSQL server to test on")
-    name, address = f"web_{uuid4().hex[:12]}", make_url(server)
-    engine = create_engine(address.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield address.set(database=name).render_as_string(hide_password=False)
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
-    engine.dispose()
-
-
 @pytest.fixture(scope="session")
-def filled_database() -> Iterator[str]:
+def filled_database(postgresql: Callable[..., AbstractContextManager[str]]) -> Iterator[str]:
     """The name of a filled PostgreSQL database, made once to be copied."""
-    with database() as address:
+    with postgresql() as address:
         store = open_store(address)
         fill(store)
         store.close()
@@ -208,12 +190,12 @@ def filled_database() -> Iterator[str]:
 
 
 @pytest.fixture
-def store_url(store_kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def filled_url(store_kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A filled store of this test alone."""
     if store_kind == "sqlite":
         yield f"sqlite:///{shutil.copy(request.getfixturevalue('filled'), tmp_path / 'store.db')}"
         return
-    with database(request.getfixturevalue("filled_database")) as address:
+    with request.getfixturevalue("postgresql")(request.getfixturevalue("filled_database")) as address:
         yield address
 
 
@@ -233,9 +215,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def web(store_url: str, tmp_path: Path, clock: Clock) -> Iterator[FastAPI]:
+def web(filled_url: str, tmp_path: Path, clock: Clock) -> Iterator[FastAPI]:
     """The page as in production, on a store of this test alone."""
-    settings = Settings(store=store_url, web_key=WEB_KEY, sign_in_rate="1000/minute", model=str(tmp_path / "no-model"))
+    settings = Settings(store=filled_url, web_key=WEB_KEY, sign_in_rate="1000/minute", model=str(tmp_path / "no-model"))
     app = create_web(settings, clock)
     yield app
     app.state.house.store.close()
