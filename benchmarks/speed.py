@@ -1,6 +1,7 @@
 """How fast, against what is there anyway: every number is a ratio of two things timed in turn in one run.
 
     python -m benchmarks.speed                       # about a quarter of an hour on one core
+    python -m benchmarks.speed --only scoring        # one part: results/speed_scoring.md
     python -m benchmarks.speed --smoke --out out/    # seconds; shows that it runs, its ratios mean nothing
 
 One thread for both sides, CPU seconds of the process, the median over rounds. Limits are those of the plan: a ratio
@@ -144,9 +145,27 @@ def scoring(size: Sizes) -> Iterator[Ratio]:
     )
     detail = f"{len(matrix[some]):,} cases, {bands:.2f} bands of weeks ahead on average: {ours:.2f} s, {own:.2f} s"
     yield Ratio("score hazard / Booster.predict, per remaining period", ours / own / bands, 1.2, "x", detail)
+    small = catalogue.make("direct", num_leaves=8, **fixed).fit(made.X, made.y, made.entry)
+    yield reasons(small, with_age[: max(len(matrix) // 50, 1)], size.rounds)
     for learner, limit in ((additive, 60.0), (direct, 3000.0)):
         micro = one_case(learner, matrix, many.entry, size.one_case)
         yield Ratio(f"one case with reasons, {learner.name}", micro, limit, "microseconds", "encoded input, median")
+
+
+def reasons(direct: Learner, with_age: Floats, rounds: int) -> Ratio:
+    """What each column adds, for many rows at once, against LightGBM's Shapley values of the same trees."""
+    matrix, entry = np.ascontiguousarray(with_age[:, :-1]), np.ascontiguousarray(with_age[:, -1])
+    direct.contributions_encoded(matrix, WEEK, entry)  # the tables are made once, on first use
+    ours, own = in_turn(
+        rounds,
+        lambda: direct.contributions_encoded(matrix, WEEK, entry),
+        lambda: direct.booster_.predict(with_age, pred_contrib=True, num_threads=1),
+    )
+    n_trees, n_leaves = direct.booster_.num_trees(), direct.get_params()["num_leaves"]
+    return Ratio(
+        f"reasons of direct / Booster.predict(pred_contrib=True), {n_trees} x {n_leaves}", ours / own, 0.1, "x",
+        f"{len(matrix):,} cases: {1e6 * ours / len(matrix):.1f} and {1e6 * own / len(matrix):.0f} microseconds a case",
+    )  # fmt: skip
 
 
 def score_with_parts(learner: Learner, matrix: Floats, entry: Floats) -> tuple[Floats, Floats]:
@@ -223,16 +242,18 @@ def main(smoke: bool, only: str | None, out: Path) -> None:
     }
     ratios = []
     with threadpool_limits(1):
-        for name, part in parts.items():
-            for ratio in part() if only in (None, name) else ():
+        for kind, part in parts.items():
+            for ratio in part() if only in (None, kind) else ():
                 click.echo(f"{ratio.what}: {ratio.value:.3g} {ratio.unit} ({ratio.detail})", err=True)
                 ratios.append(ratio)
     head = {"command": command("benchmarks.speed"), "machine": describe()}
     head |= {"seconds": str(round(time.time() - began)), "sizes": json.dumps(asdict(size))}
+    notes = notes if only in (None, "peers") else []
     text = page(ratios, notes, head)
-    with whole_file(out / "speed.md") as path:
+    name = f"speed_{only}" if only else "speed"
+    with whole_file(out / f"{name}.md") as path:
         path.write_text(text, encoding="utf-8")
-    with whole_file(out / "speed.json") as path:
+    with whole_file(out / f"{name}.json") as path:
         made = [asdict(r) | {"holds": r.holds} for r in ratios]
         path.write_text(json.dumps({"head": head, "notes": notes, "ratios": made}, indent=1) + "\n", encoding="utf-8")
     click.echo(text)

@@ -25,6 +25,7 @@ def test_the_smoke_run_writes_every_ratio_with_its_limit(tmp_path: Path) -> None
         "score additive",
         "score direct",
         "score hazard",
+        "reasons of direct",
         "one case",
         "random survival forest",
     ):
@@ -32,6 +33,27 @@ def test_the_smoke_run_writes_every_ratio_with_its_limit(tmp_path: Path) -> None
     assert all(np.isfinite(r["value"]) and r["value"] >= 0 for r in made["ratios"])
     page = (tmp_path / "speed.md").read_text("utf-8")
     assert all(r["what"] in page for r in made["ratios"])
+
+
+def test_one_part_has_a_table_of_its_own(tmp_path: Path) -> None:
+    done = CliRunner().invoke(speed.main, ["--smoke", "--only", "fitting", "--out", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["speed_fitting.json", "speed_fitting.md"]
+    assert "random survival forest" not in (tmp_path / "speed_fitting.md").read_text("utf-8")
+
+
+def test_the_reasons_that_are_timed_are_the_shapley_values_of_the_same_trees() -> None:
+    made = speed_rows.make_rows(600, 4, seed=0, categories=0)
+    direct = catalogue.make("direct", n_estimators=10, patience=0, num_leaves=8).fit(made.X, made.y, made.entry)
+    matrix = direct.columns_.encode(made.X)
+    with_age = np.column_stack([matrix, made.entry])
+    ratio = speed.reasons(direct, with_age, rounds=1)
+    assert ratio.value > 0
+    assert "10 x 8" in ratio.what
+    parts, _ = direct.contributions_encoded(matrix, speed.WEEK, made.entry)
+    wanted = direct.booster_.predict(with_age, pred_contrib=True)[:, : matrix.shape[1]]
+    np.testing.assert_allclose(parts, wanted, rtol=0, atol=1e-9)
+    assert np.abs(wanted).max() > 0.01
 
 
 def test_a_ratio_holds_on_its_own_side_of_the_limit() -> None:
