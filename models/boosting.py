@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import lightgbm as lgb
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from models.arrays import BoolArray, FloatArray, IntArray, expit
+from models.columns import Columns
+from models.contract import Learner
+from models.rows import Rows
 
 BIN_SAMPLE = 50_000
 LITTLE = 2_000_000  # cells
@@ -22,6 +27,53 @@ FIXED: dict[str, Any] = {
     # Columns that cannot be split in a few rows stay: LightGBM stops when it has put all of them aside.
     "feature_pre_filter": False,
 }
+
+
+class BoostedLearner(Learner):
+    """What learners of one sum of trees share; they fill in ``_grow``."""
+
+    uses_boosting: ClassVar[bool] = True
+    learning_rate: float
+    num_leaves: int
+    reg_lambda: float
+    feature_fraction: float
+    patience: int
+    random_state: int
+    n_jobs: int
+    booster_: lgb.Booster
+
+    def _grow(self, rows: Rows, fold: IntArray, held_out: Sequence[int]) -> list[tuple[int, lgb.Booster]]:
+        """Fit; boosting stops where rows of the folds held out no longer gain. The trees grown without each of them."""
+        raise NotImplementedError
+
+    def fit_left_out(
+        self, columns: Columns, rows: Rows, fold: IntArray, held_out: Sequence[int]
+    ) -> list[tuple[int, Learner]]:
+        """As every learner's, at no further cost: the copies are the trees that early stopping grew anyway."""
+        if not self.patience:
+            return super().fit_left_out(columns, rows, fold, held_out)
+        self._adopt(columns)
+        with threadpool_limits(limits=1, user_api="blas"):
+            without = self._grow(rows, fold, held_out)
+        return [(f, self._with_trees(booster)) for f, booster in without]
+
+    def _with_trees(self, booster: lgb.Booster) -> Self:
+        other = copy(self)
+        other.booster_ = booster
+        return other
+
+    def _settings(self) -> dict[str, Any]:
+        """The settings of LightGBM that do not depend on what is fitted."""
+        return {
+            "learning_rate": self.learning_rate,
+            "num_leaves": self.num_leaves,
+            "lambda_l2": self.reg_lambda,
+            "feature_fraction": self.feature_fraction,
+            "min_data_per_group": 50,
+            "cat_smooth": 20,
+            "seed": self.random_state,
+            "num_threads": self.n_jobs,
+        }
 
 
 class Repeated(lgb.Sequence):

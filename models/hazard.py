@@ -12,16 +12,15 @@ the likelihood of all its periods: fine periods cost no rows, and late entry cos
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
 from typing import Any, ClassVar, Self
 
 import lightgbm as lgb
 import numpy as np
 from sklearn.base import clone
-from threadpoolctl import threadpool_limits
 
 from models.arrays import FloatArray, IntArray
 from models.boosting import (
+    BoostedLearner,
     Repeated,
     boost,
     from_text,
@@ -31,8 +30,7 @@ from models.boosting import (
     split,
     to_text,
 )
-from models.columns import Columns
-from models.contract import HORIZONS, Learner
+from models.contract import HORIZONS
 from models.folds import holdouts
 from models.periods import (
     Watched,
@@ -54,7 +52,7 @@ CHUNK = 65536
 LARGEST = 30.0
 
 
-class BoostedHazard(Learner):
+class BoostedHazard(BoostedLearner):
     """LightGBM piecewise-exponential hazard; the module text has the formula.
 
     Parameters
@@ -79,7 +77,6 @@ class BoostedHazard(Learner):
     """
 
     name: ClassVar[str] = "hazard"
-    uses_boosting: ClassVar[bool] = True
     refreshes: ClassVar[bool] = True
 
     def __init__(
@@ -113,26 +110,9 @@ class BoostedHazard(Learner):
         self.n_jobs = n_jobs
 
     def _fit(self, rows: Rows) -> None:
-        self._learn(rows, *holdouts(rows.group, self.random_state))
+        self._grow(rows, *holdouts(rows.group, self.random_state))
 
-    def fit_left_out(
-        self, columns: Columns, rows: Rows, fold: IntArray, held_out: Sequence[int]
-    ) -> list[tuple[int, Learner]]:
-        """As every learner's, at no further cost: the copies are the trees that early stopping grew anyway."""
-        if not self.patience:
-            return super().fit_left_out(columns, rows, fold, held_out)
-        self._adopt(columns)
-        with threadpool_limits(limits=1, user_api="blas"):
-            without = self._learn(rows, fold, held_out)
-        return [(f, self._with_trees(booster)) for f, booster in without]
-
-    def _with_trees(self, booster: lgb.Booster) -> Self:
-        other = copy(self)
-        other.booster_ = booster
-        return other
-
-    def _learn(self, rows: Rows, fold: IntArray, held_out: Sequence[int]) -> list[tuple[int, lgb.Booster]]:
-        """Fit; boosting stops where rows of the folds held out no longer gain. The trees grown without each of them."""
+    def _grow(self, rows: Rows, fold: IntArray, held_out: Sequence[int]) -> list[tuple[int, lgb.Booster]]:
         self.periods_ = choose_periods(rows, self.horizons, self.n_periods, self.follow_up)
         seen = watch(rows, self.periods_)
         require_closings(seen.closed, self.periods_)
@@ -175,17 +155,9 @@ class BoostedHazard(Learner):
             "objective": "poisson",
             # LightGBM's default damps every step by exp(0.7); the learning rate is there for that.
             "poisson_max_delta_step": 0.1,
-            "learning_rate": self.learning_rate,
-            "num_leaves": self.num_leaves,
             "min_data_in_leaf": 10,
             "min_sum_hessian_in_leaf": self.min_closings,
-            "lambda_l2": self.reg_lambda,
-            "feature_fraction": self.feature_fraction,
-            "min_data_per_group": 50,
-            "cat_smooth": 20,
-            "seed": self.random_state,
-            "num_threads": self.n_jobs,
-        }
+        } | self._settings()
 
     def _by_band(self, matrix: FloatArray, entry: FloatArray, exposure: FloatArray, of: Any, width: int) -> FloatArray:
         """``of(booster, rows)`` for each band in which a row is still exposed, (n, bands, width); 0 elsewhere."""

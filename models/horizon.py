@@ -15,9 +15,8 @@ What differs between these learners is only which outcome each row is given: see
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import lightgbm as lgb
 import numpy as np
@@ -27,6 +26,7 @@ from threadpoolctl import threadpool_limits
 from models.arrays import FloatArray, IntArray, expit, logit
 from models.baseline import product_limit
 from models.boosting import (
+    BoostedLearner,
     Repeated,
     boost,
     from_text,
@@ -37,8 +37,6 @@ from models.boosting import (
     split,
     to_text,
 )
-from models.columns import Columns
-from models.contract import Learner
 from models.folds import holdouts
 from models.periods import (
     Periods,
@@ -88,20 +86,12 @@ class Shape:
         return np.exp(self.alpha + (self.changing * risk)[:, None] * self.periods.log_middle)
 
 
-class HorizonLearner(Learner):
+class HorizonLearner(BoostedLearner):
     """Base of the learners above; they fill in ``_outcomes`` and, when they like, ``_tree_params``."""
 
-    uses_boosting: ClassVar[bool] = True
     horizon: float
     n_estimators: int
-    learning_rate: float
-    num_leaves: int
     min_rows: int
-    reg_lambda: float
-    feature_fraction: float
-    patience: int
-    random_state: int
-    n_jobs: int
 
     def _outcomes(self, rows: Rows) -> tuple[Rows, FloatArray]:
         """The rows to learn from, and for each its outcome: 1 open past the horizon, 0 closed before, or between."""
@@ -124,22 +114,9 @@ class HorizonLearner(Learner):
         self._begin()
         self._learn(rows, None)
 
-    def fit_left_out(
-        self, columns: Columns, rows: Rows, fold: IntArray, held_out: Sequence[int]
-    ) -> list[tuple[int, Learner]]:
-        """As every learner's, at no further cost: the copies are the trees that early stopping grew anyway."""
-        if not self.patience:
-            return super().fit_left_out(columns, rows, fold, held_out)
-        self._adopt(columns)
+    def _grow(self, rows: Rows, fold: IntArray, held_out: Sequence[int]) -> list[tuple[int, lgb.Booster]]:
         self._begin()
-        with threadpool_limits(limits=1, user_api="blas"):
-            without = self._learn(rows, None, (fold, held_out))
-        return [(f, self._with_trees(booster)) for f, booster in without]
-
-    def _with_trees(self, booster: lgb.Booster) -> Self:
-        other = copy(self)
-        other.booster_ = booster
-        return other
+        return self._learn(rows, None, (fold, held_out))
 
     def refitted(self, rows: Rows) -> Self:
         if not hasattr(self, "drawn_in_"):  # opened from files, which hold what scoring needs and no more
@@ -198,19 +175,15 @@ class HorizonLearner(Learner):
         return list(zip(parts, boosted.without_fold, strict=True))
 
     def _params(self, n_features: int) -> dict[str, Any]:
-        return {
-            "objective": "cross_entropy",
-            "learning_rate": self.learning_rate,
-            "num_leaves": self.num_leaves,
-            "min_data_in_leaf": self.min_rows,
-            "min_sum_hessian_in_leaf": 1.0,
-            "lambda_l2": self.reg_lambda,
-            "feature_fraction": self.feature_fraction,
-            "min_data_per_group": 50,
-            "cat_smooth": 20,
-            "seed": self.random_state,
-            "num_threads": self.n_jobs,
-        } | self._tree_params(n_features)
+        return (
+            {
+                "objective": "cross_entropy",
+                "min_data_in_leaf": self.min_rows,
+                "min_sum_hessian_in_leaf": 1.0,
+            }
+            | self._settings()
+            | self._tree_params(n_features)
+        )
 
     def _keep_offset(self, weeks: FloatArray, log_open: FloatArray) -> None:
         """Log-odds of passing the horizon by age alone: a step function of age, worked out once."""
