@@ -13,7 +13,9 @@ import pyarrow.compute as pc
 
 from risk.arrow import is_text, marks_of
 
+ROW = "__row__"  # the column that says which row of its file a case or fact was
 Ints = npt.NDArray[np.int64]
+Placed = list[tuple[pa.RecordBatch, Ints]]  # facts, and the place among the cases of each of the ids they name
 
 
 def compact(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -28,7 +30,7 @@ def compact(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 class Places:
-    """Finds the places of case ids among those of a part; ``marks`` are theirs, sorted."""
+    """Finds the places of case ids among those of a part; ``ids`` are these in order, ``marks`` theirs, sorted."""
 
     def __init__(self, ids: pa.Array) -> None:
         self.ids = ids.dictionary_decode() if pa.types.is_dictionary(ids.type) else ids

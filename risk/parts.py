@@ -20,27 +20,30 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from risk import schema
-from risk.arrow import FactValues, as_dictionary, days_of, is_text, moments_of, values_of
-from risk.encoded import Encoded, FactColumn, fact_column
-from risk.errors import AsOfError, CaseDataError, RegisterError, rows_named
-from risk.grouping import Ints, Places, compact, deal, pile
+from risk.arrow import days_of, is_text, values_of
+from risk.encoded import Encoded
+from risk.errors import CaseDataError, RegisterError, rows_named
+from risk.grouping import ROW, Ints, Placed, Places, compact, deal, pile
+from risk.part_columns import DATES, PartColumns
 from risk.register import about_register
-from risk.weeks import Dates, Floats
 
 ROWS = 16_384
 MOST_PILES = 256
-ROW = "__row__"
-DATES = ("opened_on", "registered_on", "closed_on")
-Placed = list[tuple[pa.RecordBatch, Ints]]  # facts, and the place among the cases of each of the ids they name
 Found = tuple[pa.RecordBatch, Places, Placed]
 
 
 @dataclass(frozen=True)
 class Part:
-    """Some cases of a register with all their facts: what a snapshot is taken of (:class:`risk.snapshot.Recorded`)."""
+    """Some cases of a register with all their facts: what a snapshot is taken of (:class:`risk.snapshot.Recorded`).
+
+    Attributes
+    ----------
+    case_id : (n,) as Arrow holds them; ``encoded`` has the same as Python's own
+    """
 
     encoded: Encoded
     extract_on: date
+    case_id: pa.Array
 
 
 class RegisterParts:
@@ -70,9 +73,9 @@ class RegisterParts:
         self._cases, self._facts = self._open("cases"), self._open("facts")
         self.n_cases = self._cases.metadata.num_rows
         there = self._check_columns()
-        self._columns = [n for n in names if n in schema.case_attributes() and n in there]
-        self._wanted = [n for n in names if n in schema.fact_attributes()]
-        self._values = FactValues(self._wanted)
+        self._attributes = [n for n in names if n in schema.case_attributes() and n in there]
+        facts = [n for n in names if n in schema.fact_attributes()]
+        self._columns = PartColumns(self._attributes, facts, self.extract_on)
 
     def __iter__(self) -> Iterator[Part]:
         """The parts, the same ones each time.
@@ -90,7 +93,7 @@ class RegisterParts:
         try:
             for cases, places, facts in self._in_order() if self._is_grouped else self._dealt():
                 marks.append(places.marks)
-                yield self._part(cases, facts)
+                yield Part(self._columns.encode(cases, facts), self.extract_on, places.ids)
         except (pa.ArrowException, OSError) as why:
             raise RegisterError(
                 f"{self.folder}: a table cannot be read ({type(why).__name__}); make the register again"
@@ -133,7 +136,7 @@ class RegisterParts:
         return set(self._cases.schema_arrow.names)
 
     def _case_batches(self) -> Iterator[pa.RecordBatch]:
-        return self._read(self._cases, ["case_id", *DATES, *self._columns], self.rows)
+        return self._read(self._cases, ["case_id", *DATES, *self._attributes], self.rows)
 
     def _fact_batches(self) -> Iterator[pa.RecordBatch]:
         return self._read(self._facts, list(schema.FACT_KEYS), 8 * self.rows)
@@ -197,76 +200,6 @@ class RegisterParts:
         if rows:
             raise CaseDataError(f"facts: case_id is not among the cases in {rows_named(rows)}")
 
-    # Encoding -------------------------------------------------------------------------------------------------------
-
-    def _part(self, cases: pa.RecordBatch, facts: Placed) -> Part:
-        dates = {name: days_of(cases.column(name), name) for name in DATES}
-        self._check_dates(dates, cases.column(ROW))
-        columns: dict[str, Floats] = {}
-        for name in self._columns:
-            attribute = schema.case_attributes()[name]
-            values, bad = values_of(cases.column(name), attribute, f"cases: column {name!r}")
-            _refuse(bad, cases.column(ROW), f"cases: column {name!r} has a value outside its levels or range")
-            # What is only known at closing is never part of a snapshot of open cases, whatever the table holds.
-            columns[name] = np.full(len(values), np.nan) if attribute.known == "closing" else values
-        encoded = Encoded(
-            case_id=cases.column("case_id").to_numpy(zero_copy_only=False),
-            person=np.arange(len(cases), dtype=np.int64),
-            **dates,
-            columns=columns,
-            facts=self._fact_columns(facts),
-        )
-        return Part(encoded, self.extract_on)
-
-    def _check_dates(self, dates: dict[str, Dates], row: pa.Array) -> None:
-        opened, registered, closed = (dates[name] for name in DATES)
-        _refuse(registered < opened, row, "cases: registered_on lies before opened_on")
-        _refuse(closed < opened, row, "cases: closed_on lies before opened_on")
-        self._check_extract(registered, "registered_on")
-        self._check_extract(closed, "closed_on")
-
-    def _check_extract(self, days: npt.NDArray[np.datetime64], name: str) -> None:
-        late = int((days >= np.datetime64(self.extract_on, "D")).sum())
-        if late:
-            raise AsOfError(
-                f"{late} rows have {name} on or after the extract date {self.extract_on}; is that date right?"
-            )
-
-    def _fact_columns(self, batches: Placed) -> dict[str, FactColumn]:
-        """The facts that are wanted, by name."""
-        found = [self._wanted_of(batch, place) for batch, place in batches]
-        if not found:
-            return {}
-        which, place, days, values = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        order = np.argsort(which, kind="stable")  # of small integers: they are counted, not compared
-        place, days, values = place[order], days[order], values[order]
-        ends = np.cumsum(np.bincount(which, minlength=len(self._wanted))).tolist()
-        rows = {name: slice(a, b) for name, a, b in zip(self._wanted, [0, *ends[:-1]], ends, strict=True) if a < b}
-        return {name: fact_column(place[at], days[at], values[at]) for name, at in rows.items()}
-
-    def _wanted_of(self, batch: pa.RecordBatch, place: Ints) -> tuple[npt.NDArray[np.int16], Ints, Dates, Floats]:
-        """Of facts that are wanted: which it is, its case's place, the day and the value, (m,) each."""
-        moments = moments_of(batch.column("known_on"), "facts: column 'known_on'")
-        self._check_extract(moments, "known_on")
-        codes, names = as_dictionary(batch.column("name"))
-        strange = np.array([n not in schema.fact_attributes() for n in names], dtype=np.bool_)
-        if strange.any():
-            _refuse(strange[codes], batch.column(ROW), "facts: column 'name' holds names that are not declared")
-        of = np.array([self._wanted.index(n) if n in self._wanted else -1 for n in names], dtype=np.int16)
-        which = of[codes]
-        rows = np.flatnonzero(which >= 0)
-        which = which[rows]
-        words, texts = as_dictionary(batch.column("value"))
-        values = self._values.table(texts)[which, words[rows]]
-        bad = np.isnan(values)
-        if bad.any():
-            name = self._wanted[which[bad][0]]
-            rows = rows[bad & (which == which[bad][0])]
-            what = f"facts: {name} has a value outside its levels or range"
-            raise CaseDataError(f"{what} in {rows_named(batch.column(ROW).take(pa.array(rows)).to_pylist())}")
-        whose = place[batch.column("case_id").indices.to_numpy()[rows]]
-        return which, whose, moments[rows].astype("datetime64[D]"), values
-
 
 def _without_case(batch: pa.RecordBatch, place: Ints) -> pa.RecordBatch:
     return batch.filter(pa.array((place < 0)[batch.column("case_id").indices.to_numpy()]))
@@ -281,8 +214,3 @@ def _check_kind(what: str, field: pa.Field) -> None:
         days_of(empty, name)
     elif not is_text(field.type) and not pa.types.is_null(field.type):
         raise CaseDataError(f"{name} is of type {field.type}; it must hold text")
-
-
-def _refuse(is_bad: npt.NDArray[np.bool_], row: pa.Array, what: str) -> None:
-    if is_bad.any():
-        raise CaseDataError(f"{what} in {rows_named(row.filter(pa.array(is_bad)).to_pylist())}")

@@ -127,10 +127,11 @@ class _Scoring:
             step("scoring", 0.05 + 0.6 * n_read / max(self.parts.n_cases, 1))
             snapshot = take_snapshot(part, self.as_of)
             scores = score_columns(snapshot, self.model, features.build_features(snapshot, self.model.meta["features"]))
-            columns = _arrow_columns(scores)
+            place = pa.array(snapshot.position)
+            columns = {PLACE: place, "case_id": part.case_id.take(place).cast(pa.string()), **_arrow_columns(scores)}
             statuses.update({s["values"]: s["counts"] for s in columns["status"].value_counts().to_pylist()})
-            portions.add({PLACE: pa.array(snapshot.position), **columns})
-            n_read += len(part.encoded.case_id)
+            portions.add(columns)
+            n_read += len(part.case_id)
         portions.close()
         return portions, statuses
 
@@ -157,8 +158,8 @@ def _arrow_columns(scores: dict[str, npt.NDArray[Any]]) -> dict[str, pa.Array]:
     """Columns of fixed types, so that a file without a case has the same schema as a full one."""
     made = {}
     for name, values in scores.items():
-        if name == "as_of":
-            continue  # one day for all, put in when the file is written
+        if name in ("as_of", "case_id"):
+            continue  # one day for all, put in when the file is written; and what Arrow has already
         kind = pa.date32() if name.endswith("_on") else pa.float64() if values.dtype == np.float64 else pa.string()
         made[name] = pa.array(values, type=kind)
     return made
