@@ -1,12 +1,16 @@
 """A service under load for ten minutes: does its memory grow, are its files closed, what does a request leave in the store?
 
-    python -m benchmarks.soak                              # eleven minutes; writes benchmarks/results/soak.md
+    python -m benchmarks.soak                              # some twelve minutes; writes benchmarks/results/soak.md
     python -m benchmarks.soak --minutes 0.1 --out out/     # seconds; shows that it runs
 
 The service runs as in production (key, rate limit, ledger on the disk) in a process of its own. Callers together send
 ``--rate`` requests a second, each a case with facts of its own, now and then fifty at once. Memory (RSS) and open files are read
 every second. The slope is a straight line through the readings after the warm-up; its interval comes from blocks of a
 twentieth of the time, since neighbouring readings are alike.
+
+The warm-up sends as many requests as the soak itself will, as fast as they are answered. Then all that has a bound is full: pages
+of the database, and above all what the allocator holds back, for each thread and each size of a piece, which is the most that ever
+was in use at one moment: such records come ever more seldom. What grows with every request goes on growing after the warm-up.
 """
 
 from __future__ import annotations
@@ -67,10 +71,10 @@ def slope(seconds: npt.ArrayLike, values: npt.ArrayLike) -> Slope:
 
 
 class Callers:
-    """Threads that together send so many requests a second, until told to stop."""
+    """Threads that send requests until told to stop, each the next as soon as one is answered; or so many a second together."""
 
-    def __init__(self, port: int, key: str, rate: float) -> None:
-        self._url, self._key, self._pause = f"http://127.0.0.1:{port}/v1/scores", key, CALLERS / rate
+    def __init__(self, port: int, key: str) -> None:
+        self._url, self._key, self._pause = f"http://127.0.0.1:{port}/v1/scores", key, 0.0
         self.statuses: Counter[str] = Counter()
         self.n_cases = 0
         self._lock, self._is_over = threading.Lock(), threading.Event()
@@ -96,6 +100,13 @@ class Callers:
             n += 1
             self._is_over.wait(max(0.0, self._pause - (time.monotonic() - began)))
 
+    def n_answered(self) -> int:
+        return sum(self.statuses.copy().values())
+
+    def slow_down(self, rate: float) -> None:
+        """From now on so many requests a second."""
+        self._pause = CALLERS / rate
+
     def __enter__(self) -> Callers:
         for thread in self._threads:
             thread.start()
@@ -119,12 +130,12 @@ def read(process: int, began: float, callers: Callers) -> Reading:
     pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
     rss = pages * os.sysconf("SC_PAGE_SIZE") / 2**20
     files = len(list(Path(f"/proc/{process}/fd").iterdir()))
-    return Reading(time.monotonic() - began, rss, files, sum(callers.statuses.values()))
+    return Reading(time.monotonic() - began, rss, files, callers.n_answered())
 
 
 @dataclass(frozen=True)
 class Soaked:
-    """A whole run."""
+    """A whole run: readings after the warm-up, answers of both together."""
 
     readings: list[Reading]
     statuses: dict[str, int]
@@ -132,12 +143,9 @@ class Soaked:
     warm_up: float
     store_bytes: int
 
-    def after_warm_up(self) -> list[Reading]:
-        return [r for r in self.readings if r.seconds >= self.warm_up]
-
 
 def soak(minutes: float, rate: float, sizes: Sizes) -> Soaked:
-    """Run the service under load; the first tenth of the time, a minute at most, is for warming up."""
+    """Run the service under load for so long, after a warm-up of as many requests."""
     seconds = 60 * minutes
     with TemporaryDirectory() as work:
         home = Path(work) / "home"
@@ -152,12 +160,16 @@ def soak(minutes: float, rate: float, sizes: Sizes) -> Soaked:
         with started("ours", line, "/health/ready", port, home) as server:
             empty = _store_bytes(home)
             began, readings = time.monotonic(), []
-            with Callers(port, made.stdout.strip(), rate) as callers:
-                while time.monotonic() - began < seconds:
+            with Callers(port, made.stdout.strip()) as callers:
+                while callers.n_answered() < rate * seconds:
+                    time.sleep(min(0.1, seconds / BLOCKS))
+                callers.slow_down(rate)
+                warm_up = time.monotonic() - began
+                while time.monotonic() - began < warm_up + seconds:
                     readings.append(read(server.process.pid, began, callers))
                     time.sleep(min(1.0, seconds / (4 * BLOCKS)))
         grown = _store_bytes(home) - empty
-    return Soaked(readings, dict(callers.statuses), callers.n_cases, min(60.0, seconds / 10), grown)
+    return Soaked(readings, dict(callers.statuses), callers.n_cases, warm_up, grown)
 
 
 def _store_bytes(home: Path) -> int:
@@ -166,7 +178,7 @@ def _store_bytes(home: Path) -> int:
 
 def page(found: Soaked, said: str) -> str:
     """The findings as a page."""
-    later = found.after_warm_up()
+    later = found.readings
     n, seconds = later[-1].requests - later[0].requests, later[-1].seconds - later[0].seconds
     last = later[len(later) // 2 :]
     at = [r.seconds for r in later]
@@ -176,8 +188,8 @@ def page(found: Soaked, said: str) -> str:
     return "\n".join(
         [
             "# A service under load", "", said, "",
-            f"{n:,} requests in {seconds / 60:.1f} minutes after a warm-up of {found.warm_up:.0f} s ({n / seconds:.0f} a second); "
-            f"answers: {answers}.", "",
+            f"{n:,} requests in {seconds / 60:.1f} minutes ({n / seconds:.0f} a second), after a warm-up of {later[0].requests:,} in "
+            f"{found.warm_up:.0f} s; answers: {answers}.", "",
             "| | at the start | at the end | growth per hour (95 % interval) |", "|---|---|---|---|",
             f"| memory, MB | {later[0].rss_mb:.1f} | {later[-1].rss_mb:.1f} | {memory.per_hour:+.2f} ({memory.low:+.2f} to {memory.high:+.2f}) |",
             f"| memory in the second half, MB | {last[0].rss_mb:.1f} | {last[-1].rss_mb:.1f} | {at_last.per_hour:+.2f} ({at_last.low:+.2f} to {at_last.high:+.2f}) |",
