@@ -74,13 +74,12 @@ class Lookup:
         place, cut, above = work.place[:n], work.cut[:n], work.above[:n]
         np.multiply(column, self.scale, out=place)
         np.add(place, self.shift, out=place)
-        np.maximum(place, 0.0, out=place)
-        np.minimum(place, len(self.before) - 2.0, out=place)
+        np.clip(place, 0.0, len(self.before) - 2.0, out=place)
         np.fmin(place, len(self.before) - 1.0, out=place)  # only a missing value is still not a number here
         np.copyto(work.bucket[:n], place, casting="unsafe")
-        np.take(self.before, work.bucket[:n], out=at, mode="clip")
+        self.before.take(work.bucket[:n], out=at, mode="clip")
         for _ in range(self.steps):
-            np.take(self.cuts, at, out=cut, mode="clip")
+            self.cuts.take(at, out=cut, mode="clip")
             np.greater(column, cut, out=above)
             np.add(at, above, out=at)
         return at
@@ -121,5 +120,5 @@ def take_parts(
                 at = lookup.bins(np.ascontiguousarray(matrix[a : a + rows_at_once, j]), work)
                 np.multiply(here, table.shape[1], out=first)
                 np.add(first, at, out=first)
-                np.take(flat[j], first, out=out[a : a + rows_at_once, j], mode="clip")
+                flat[j].take(first, out=out[a : a + rows_at_once, j], mode="clip")
     return out
