@@ -6,30 +6,62 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatch
 from pathlib import Path
 
 from risk.errors import OutputError
 
 # What a place refuses, at opening or in the middle of writing; any other OSError is about something else.
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EISDIR, errno.ENOTDIR}
+# What office programs and file managers leave beside a file somebody looks at.
+_LEFT_BY_OTHERS = (".~lock.*", "~$*", ".DS_Store", "Thumbs.db", "desktop.ini")
 
 
-@contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder beside ``folder`` that takes its place when the block ends well.
+def check_folder(folder: Path, ours: Collection[str]) -> None:
+    """Refuse a folder that holds something else than what was written there before: writing replaces the whole folder.
 
-    What stood at ``folder`` stays untouched when the block fails, and is gone only after the new folder is in place.
+    Parameters
+    ----------
+    ours : names of files and folders that may be replaced
 
     Raises
     ------
     OutputError
-        When the place cannot be written to, or ``folder`` is a file.
+        When it is a file, holds anything else, or cannot be looked into.
     """
-    folder = Path(os.path.abspath(folder))
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file; name a folder")
+    try:
+        names = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+    except OSError as why:
+        raise OutputError(f"cannot look into {folder} ({why.strerror}); choose another folder") from None
+    others = [n for n in names if n not in ours and not any(fnmatch(n, left) for left in _LEFT_BY_OTHERS)]
+    if others:
+        raise OutputError(
+            f"{folder} holds {len(others)} other file{'s' * (len(others) > 1)} ({others[0]}) that would be lost; "
+            "choose a new folder, or move them away"
+        )
+
+
+@contextmanager
+def whole_folder(folder: Path, ours: Collection[str]) -> Iterator[Path]:
+    """Yield an empty folder beside ``folder`` that takes its place when the block ends well.
+
+    What stood at ``folder`` stays untouched when the block fails, and is gone only after the new folder is in place.
+
+    Parameters
+    ----------
+    ours : names that may stand in ``folder`` and be replaced
+
+    Raises
+    ------
+    OutputError
+        When the place cannot be written to, ``folder`` is a file, or it holds anything but ``ours``.
+    """
+    folder = Path(os.path.abspath(folder))
+    check_folder(folder, ours)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))

@@ -20,10 +20,13 @@ import pandas as pd
 
 from risk import schema
 from risk.encoded import Encoded, encode
-from risk.errors import AsOfError, RegisterError
-from risk.files import whole_folder
+from risk.errors import AsOfError, OutputError, RegisterError
+from risk.files import check_folder, whole_folder
 
 GROUP_ROWS = 65_536
+# The register itself, and what reading an extract leaves beside it.
+FILES = (ABOUT, CASES, FACTS) = ("register.json", "cases.parquet", "facts.parquet")
+MAY_STAND_THERE = (*FILES, "load_report.md", "load_report.json", "rejected.csv")
 
 
 @dataclass(frozen=True)
@@ -111,8 +114,11 @@ def write_register(register: Register, folder: Path, extra_files: dict[str, str]
     Raises
     ------
     OutputError
-        When the folder cannot be written; what stood there is untouched.
+        When the folder cannot be written, holds other files, or a register of real cases that made-up ones would
+        replace; what stood there is untouched.
     """
+    folder = Path(folder)
+    check_place(folder, register.is_synthetic)
     about = {
         "schema_version": schema.SCHEMA_VERSION,
         "extract_on": register.extract_on.isoformat(),
@@ -126,12 +132,32 @@ def write_register(register: Register, folder: Path, extra_files: dict[str, str]
     # In the order of the cases, and in small groups of rows: so a register of any size can be read in parts.
     place = pd.Index(register.cases["case_id"]).get_indexer(register.facts["case_id"])
     facts = register.facts.iloc[np.argsort(place, kind="stable")]
-    with whole_folder(Path(folder)) as made:
-        register.cases.to_parquet(made / "cases.parquet", index=False, row_group_size=GROUP_ROWS)
-        facts.to_parquet(made / "facts.parquet", index=False, row_group_size=GROUP_ROWS)
-        (made / "register.json").write_text(json.dumps(about, indent=2) + "\n", "utf-8")
+    with whole_folder(folder, MAY_STAND_THERE) as made:
+        register.cases.to_parquet(made / CASES, index=False, row_group_size=GROUP_ROWS)
+        facts.to_parquet(made / FACTS, index=False, row_group_size=GROUP_ROWS)
+        (made / ABOUT).write_text(json.dumps(about, indent=2) + "\n", "utf-8")
         for name, text in (extra_files or {}).items():
             (made / name).write_text(text, "utf-8")
+
+
+def check_place(folder: Path, is_synthetic: bool) -> None:
+    """Refuse a place for a register before the work of making it: writing replaces the whole folder.
+
+    Raises
+    ------
+    OutputError
+        When it holds other files, or a register of real cases that made-up ones would replace.
+    """
+    check_folder(folder, MAY_STAND_THERE)
+    if is_synthetic and _is_of_real_cases(folder):
+        raise OutputError(f"{folder} holds a register of real cases; choose another folder for made-up ones")
+
+
+def _is_of_real_cases(folder: Path) -> bool:
+    try:
+        return not json.loads((folder / ABOUT).read_text("utf-8"))["is_synthetic"]
+    except (OSError, ValueError, KeyError, TypeError):  # no register, or a damaged one: it may be replaced
+        return False
 
 
 def about_register(folder: Path) -> dict[str, Any]:
@@ -143,18 +169,16 @@ def about_register(folder: Path) -> dict[str, Any]:
         When a file is missing, ``register.json`` is damaged, or another schema version wrote the folder.
     """
     folder = Path(folder)
-    missing = [n for n in ("register.json", "cases.parquet", "facts.parquet") if not (folder / n).is_file()]
+    missing = [n for n in FILES if not (folder / n).is_file()]
     if missing:
         raise RegisterError(
             f"{folder} is not a register: {missing[0]} is missing; make one with 'risk intake' or 'risk synth'"
         )
     try:
-        about: dict[str, Any] = json.loads((folder / "register.json").read_text("utf-8"))
+        about: dict[str, Any] = json.loads((folder / ABOUT).read_text("utf-8"))
         version, _ = about["schema_version"], date.fromisoformat(about["extract_on"])
     except (ValueError, KeyError, TypeError):
-        raise RegisterError(
-            f"{folder / 'register.json'} is damaged; make the register again from its extract"
-        ) from None
+        raise RegisterError(f"{folder / ABOUT} is damaged; make the register again from its extract") from None
     if version != schema.SCHEMA_VERSION:
         raise RegisterError(
             f"{folder} was written with schema version {version}; this Risk52 reads version {schema.SCHEMA_VERSION}; "
@@ -176,7 +200,7 @@ def read_register(folder: Path) -> Register:
     folder = Path(folder)
     about = about_register(folder)
     try:
-        cases, facts = pd.read_parquet(folder / "cases.parquet"), pd.read_parquet(folder / "facts.parquet")
+        cases, facts = pd.read_parquet(folder / CASES), pd.read_parquet(folder / FACTS)
     except (OSError, ValueError) as why:
         raise RegisterError(
             f"{folder}: a table cannot be read ({type(why).__name__}); make the register again"

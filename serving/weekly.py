@@ -35,6 +35,8 @@ from serving.worklist import (
     write_content,
 )
 
+FILES = ("worklist.json", "worklist.csv", "worklist.html", "worklist.xlsx", "teams")
+
 
 def make_lists(
     register: Register,
@@ -69,7 +71,7 @@ def write_lists(lists: Lists, out: Path, speaker: Speaker) -> Path:
     Raises
     ------
     OutputError
-        When the folder cannot be written; what stood there is untouched.
+        When the folder cannot be written, or holds other files; what stood there is untouched.
     """
     made = content(lists, speaker)
     sha256 = content_hash(made)
@@ -77,7 +79,7 @@ def write_lists(lists: Lists, out: Path, speaker: Speaker) -> Path:
     words = rows_in_words(lists, speaker)
     lines = csv_lines(words, headings(speaker, lists.worklist.horizon_weeks))
     whole, alone = pages(lists, revision, speaker)
-    with whole_folder(folder) as new:
+    with whole_folder(folder, FILES) as new:
         write_content(made, revision, sha256, new / "worklist.json")
         (new / "worklist.csv").write_bytes(csv_bytes(lines))
         (new / "worklist.html").write_text(whole, "utf-8")

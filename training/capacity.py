@@ -61,14 +61,17 @@ def command(
     is not known; unless --effect is given it does nothing, and the cases past week 52 are then the same at every norm.
     """
     from models.registry import champion_bundle
+    from risk.files import check_folder
     from risk.policy import read_policy
     from risk.progress import working
     from risk.register import read_register
-    from training.capacity_page import as_facts, in_words, write_folder
+    from training.capacity_page import FILES, as_facts, in_words, write_folder
     from training.capacity_study import Question, study
 
     question = Question(as_of, norms, weeks, runs, seed, team, effect, hours, rules_of)
     question.check()
+    if out is not None:
+        check_folder(out, FILES)
     rules = read_policy(policy)
     with working("simulating the weeks"):
         found = study(read_register(register), champion_bundle(model), rules, question)
@@ -76,4 +79,4 @@ def command(
         write_folder(found, out)
     click.echo(json.dumps(as_facts(found), ensure_ascii=False, indent=1) if as_json else in_words(found))
     if out is not None and not as_json:
-        click.echo(f"\nwritten to {out}: capacity.html, capacity.svg, capacity.json")
+        click.echo(f"\nwritten to {out}: {', '.join(FILES)}")

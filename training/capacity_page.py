@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
 Row = tuple[str, list[str]]
+FILES = (PAGE, PLOT, NUMBERS) = ("capacity.html", "capacity.svg", "capacity.json")
 WIDTH = 110
 CANNOT = (
     "It compares caseloads under one set of rules, hours and curves. It says when the hours run out, and what then waits.",
@@ -368,7 +369,7 @@ def write_folder(found: Study, folder: Path) -> None:
         purpose=PURPOSE,
         not_for=", ".join(NOT_FOR),
     )
-    with whole_folder(folder) as new:
-        (new / "capacity.html").write_text(page, "utf-8")
-        (new / "capacity.svg").write_text(drawing.file_text, "utf-8")
-        (new / "capacity.json").write_text(json.dumps(as_facts(found), ensure_ascii=False, indent=1) + "\n", "utf-8")
+    with whole_folder(folder, FILES) as new:
+        (new / PAGE).write_text(page, "utf-8")
+        (new / PLOT).write_text(drawing.file_text, "utf-8")
+        (new / NUMBERS).write_text(json.dumps(as_facts(found), ensure_ascii=False, indent=1) + "\n", "utf-8")

@@ -35,16 +35,17 @@ def train(
     after that only 'risk promote' moves the champion. A failed gate does not make this command fail: it is said, and
     'risk promote' refuses the model.
     """
+    from risk.files import check_folder
     from risk.progress import telling
     from risk.register import read_register
     from training.plan import read_plan
     from training.publish import publish
-    from training.report import check_folder
+    from training.report import FILES
     from training.run import train as train_run
 
     chosen_plan, known = read_plan(plan), read_register(register)
     if report_dir is not None:
-        check_folder(report_dir)
+        check_folder(report_dir, FILES)
     in_service = champion()
     with telling() as told:
         run = train_run(

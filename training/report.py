@@ -18,8 +18,7 @@ import numpy as np
 import pandas as pd
 
 from risk import features
-from risk.errors import OutputError
-from risk.files import whole_folder
+from risk.files import check_folder, whole_folder
 from risk.register import Register
 from risk.scoring import NOT_FOR, PURPOSE, entry_weeks
 from risk.snapshot import snapshot_rows, take_snapshot
@@ -69,30 +68,13 @@ def write_report(run: TrainingRun, register: Register, folder: Path) -> Report:
     OutputError
         When the folder cannot be written; what stood there is untouched.
     """
-    check_folder(folder)
+    check_folder(folder, FILES)
     facts = summary(run, feature_weights(run, register))
     pictures = draw(run, facts)
-    with whole_folder(folder) as made:
+    with whole_folder(folder, FILES) as made:
         (made / HTML).write_text(page(facts, pictures), "utf-8")
         (made / JSON).write_text(json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
     return Report(folder, folder / HTML, folder / JSON, facts, pictures)
-
-
-def check_folder(folder: Path) -> None:
-    """Refuse a folder that holds something other than an earlier report: writing a report replaces the whole folder.
-
-    Raises
-    ------
-    OutputError
-        When it is a file, or holds other files.
-    """
-    if folder.is_file():
-        raise OutputError(f"{folder} is a file; name a folder for the report")
-    others = sorted(p.name for p in folder.iterdir() if p.name not in FILES) if folder.is_dir() else []
-    if others:
-        raise OutputError(
-            f"{folder} holds {len(others)} other files ({others[0]}); choose a folder of its own for the report"
-        )
 
 
 def feature_weights(run: TrainingRun, register: Register, most: int = 1000) -> pd.DataFrame:

@@ -37,9 +37,11 @@ def command(
     """
     from risk.intake import intake, key_from, read_mapping, write_intake
     from risk.intake.report import counted
+    from risk.register import check_place
 
     read = read_mapping(mapping)
     key = key_from() if read.needs_cpr_key else None
+    check_place(out, is_synthetic=False)
     result = intake(read, files, key=key, extract_on=extract_on)
     write_intake(result, out)
     report = result.report

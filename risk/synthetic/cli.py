@@ -44,15 +44,18 @@ def command(
     The truth (chance of passing week 52 per case and landmark) is written beside the register, to OUT.truth.parquet,
     for tests and benchmarks only.
     """
-    from risk.files import whole_file
-    from risk.register import write_register
+    from risk.files import check_folder, whole_file
+    from risk.register import check_place, write_register
     from risk.synthetic import synthesise
+    from risk.synthetic.danish import FILES, write_danish
 
+    if style == "danish":
+        check_folder(out, FILES)
+    else:
+        check_place(out, is_synthetic=True)
     register, truth = synthesise(n_cases, seed, extract_on=extract_on, scenario=scenario, years=years)
     out = Path(os.path.abspath(out))
     if style == "danish":
-        from risk.synthetic.danish import write_danish
-
         write_danish(register, out)
     else:
         write_register(register, out)

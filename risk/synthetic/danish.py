@@ -22,7 +22,7 @@ from risk.synthetic.draws import Texts
 if TYPE_CHECKING:
     from risk.intake.mapping import Mapping
 
-CASES_FILE, FACTS_FILE = "sager.csv", "oplysninger.csv"
+FILES = (CASES_FILE, FACTS_FILE) = ("sager.csv", "oplysninger.csv")
 OPEN_DATE = "31-12-9999"
 PERSON_PREFIX = "SYN9"  # seven digits after SYN: a person's id is never that of a case
 
@@ -38,7 +38,7 @@ def write_danish(register: Register, folder: Path) -> None:
     from risk.intake.mapping import read_mapping
 
     mapping = read_mapping("danish_kmd")
-    with whole_folder(folder) as made:
+    with whole_folder(folder, FILES) as made:
         _write(
             danish_cases(register, mapping), made / CASES_FILE, total_in=heading(mapping.keys["case_id"].headings[0])
         )

@@ -28,8 +28,9 @@ def test_the_readme_walks_from_an_extract_to_lists_and_scores(
     tmp_path: Path, risk_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     register, _ = synthesise(700, 3, extract_on=date(2026, 11, 16))
-    write_danish(register, tmp_path)
-    monkeypatch.chdir(tmp_path)
+    office = tmp_path / "office"
+    write_danish(register, office)
+    monkeypatch.chdir(office)
     monkeypatch.setenv("RISK_CPR_KEY", "k" * 32)
     given = [c for c in commands(ROOT / "README.md") if c[0] != "serve"]  # served and asked in test_serve_flow
     assert [c[0] for c in given] == ["intake", "train", "promote", "list", "score"]
@@ -37,7 +38,7 @@ def test_the_readme_walks_from_an_extract_to_lists_and_scores(
         with pytest.raises(SystemExit) as end:
             main(words)
         assert end.value.code == 0, (words, capsys.readouterr().err)
-    assert (tmp_path / "scores.parquet").is_file()
+    assert (office / "scores.parquet").is_file()
     assert (risk_home / "lists/2026-W47/worklist.html").is_file()
 
 

@@ -1,7 +1,9 @@
 import errno
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -94,9 +96,39 @@ def test_a_file_that_fails_while_being_written_leaves_the_old_one(tmp_path: Path
 
 def test_a_whole_folder_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
     for text in ("one", "two"):
-        with whole_folder(tmp_path / "week") as made:
+        with whole_folder(tmp_path / "week", ("one.txt", "two.txt")) as made:
             (made / f"{text}.txt").write_text(text)
     assert [p.name for p in (tmp_path / "week").iterdir()] == ["two.txt"]
+
+
+def test_a_folder_that_holds_anything_else_is_never_replaced(register: Register, tmp_path: Path) -> None:
+    (tmp_path / "sager.csv").write_text("the extract itself")
+    with pytest.raises(OutputError, match=r"holds 1 other file \(sager\.csv\) that would be lost"):
+        write_register(register, tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["sager.csv"]
+
+
+def test_what_a_spreadsheet_leaves_beside_an_open_file_does_not_stop_the_next_writing(tmp_path: Path) -> None:
+    for name in (".~lock.worklist.xlsx#", "~$worklist.xlsx", "Thumbs.db"):
+        (tmp_path / name).touch()
+    with whole_folder(tmp_path, ("worklist.xlsx",)) as made:
+        (made / "worklist.xlsx").touch()
+    assert [p.name for p in tmp_path.iterdir()] == ["worklist.xlsx"]
+
+
+def test_made_up_cases_do_not_take_the_place_of_real_ones(register: Register, tmp_path: Path) -> None:
+    real, made_up = replace(register, is_synthetic=False), replace(register, is_synthetic=True)
+    write_register(real, tmp_path / "register")
+    with pytest.raises(OutputError, match="a register of real cases"):
+        write_register(made_up, tmp_path / "register")
+    assert not read_register(tmp_path / "register").is_synthetic
+    write_register(made_up, tmp_path / "tried")
+    write_register(real, tmp_path / "tried")
+    write_register(real, tmp_path / "tried")
+    assert not read_register(tmp_path / "tried").is_synthetic
+    (tmp_path / "register" / "register.json").write_text("{")
+    write_register(made_up, tmp_path / "register")
+    assert read_register(tmp_path / "register").is_synthetic
 
 
 def test_a_register_of_chosen_cases_keeps_only_their_facts(register: Register) -> None:
@@ -113,7 +145,7 @@ def test_tables_in_any_column_order_make_the_same_register(tables: tuple[pd.Data
     pd.testing.assert_frame_equal(one.cases, two.cases)
 
 
-@pytest.mark.parametrize("door", [whole_file, whole_folder])
+@pytest.mark.parametrize("door", [whole_file, partial(whole_folder, ours=("list",))], ids=["file", "folder"])
 def test_a_full_disk_is_told_as_such_and_the_old_output_stays(door: Callable, tmp_path: Path) -> None:
     place = tmp_path / "out"
     with door(place) as made:

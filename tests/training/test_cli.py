@@ -130,7 +130,7 @@ def test_mistakes_are_found_before_training_with_one_line_and_their_own_exit_sta
     for args, wrong, words in (
         ((str(tmp_path / "none"), *day), RegisterError, "is not a register"),
         ((str(folder), *day, "--plan", "no_such_plan"), ConfigError, "no_such_plan"),
-        ((str(folder), *day, "--report-dir", str(folder)), OutputError, "choose a folder of its own"),
+        ((str(folder), *day, "--report-dir", str(folder)), OutputError, "choose a new folder"),
     ):
         status, out, err = command("train", *args, capsys=capsys)
         assert (status, out) == (wrong.exit_status, "")

@@ -193,7 +193,7 @@ def test_a_folder_with_other_files_is_left_alone(
     make_run: Callable[..., TrainingRun], small_register: Register, tmp_path: Path
 ) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(OutputError, match=r"holds 1 other files \(thesis\.txt\)"):
+    with pytest.raises(OutputError, match=r"holds 1 other file \(thesis\.txt\)"):
         write_report(make_run(), small_register, tmp_path)
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
