@@ -89,7 +89,8 @@ def first_complaint(broken: ValidationError) -> str:
     errors = broken.errors(include_url=False, include_input=False)
     where = ".".join(str(p) for p in errors[0]["loc"]) or "the whole"
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return f"{where}: {errors[0]['msg']}{more}"
+    what = "there is no such key; check its spelling" if errors[0]["type"] == "extra_forbidden" else errors[0]["msg"]
+    return f"{where}: {what}{more}"
 
 
 def observe(cases: pd.DataFrame, definition: OutcomeDefinition, cut_on: date) -> np.ndarray:

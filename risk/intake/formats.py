@@ -41,7 +41,7 @@ def read_grids(path: Path, mapping: Mapping) -> list[Grid]:
     IntakeError
         When the file is missing, empty, or not in a readable encoding or format.
     """
-    name = masked(path.name)
+    name = masked(path.name or str(path))
     try:
         size = path.stat().st_size
     except OSError as why:

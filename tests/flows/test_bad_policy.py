@@ -65,11 +65,11 @@ def week(tmp_path: Path, folder: str = "2026-W47") -> dict[str, bytes]:
     ("old", "new", "said"),
     [
         ("[capacity.teams] ", '[capacity.teams]\n"Nrod" = 7 ', "team 'Nrod' is not in the register; known are A, B"),
-        ("[order]", "[order]\nspeed = 3", "order.speed: Extra inputs are not permitted"),
+        ("[order]", "[order]\nspeed = 3", "order.speed: there is no such key; check its spelling"),
         ("valid_until = 2014-06-30", "valid_until = 2014-05-31", "there is a gap or an overlap between rule sets"),
         ("valid_from = 1900-01-01", "valid_from = 2000-01-01\n", None),
         ('by = "risk"', 'by = "mix"', 'cost_part belongs to by = "mix", which must state it'),
-        ("[capacity.minutes] ", "[capacity.minuts] ", "capacity.minuts: Extra inputs are not permitted"),
+        ("[capacity.minutes] ", "[capacity.minuts] ", "capacity.minuts: there is no such key; check its spelling"),
     ],
     ids=[
         "unknown team",

@@ -287,6 +287,11 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         intake("danish_kmd", [tmp_path / "nowhere.csv"], key=KEY, extract_on=EXTRACT_ON)
 
 
+def test_a_folder_in_place_of_a_file_is_named_as_it_was_given() -> None:
+    with pytest.raises(IntakeError, match=r"^\. is a folder; name the extract files in it$"):
+        intake("danish_kmd", [Path(".")], key=KEY)
+
+
 def test_without_a_long_enough_key_cpr_numbers_are_not_read(tmp_path: Path) -> None:
     for key in (None, b"k" * 31):
         with pytest.raises(ConfigError):

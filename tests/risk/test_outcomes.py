@@ -73,7 +73,7 @@ def test_cases_not_known_on_the_cut_date_are_refused(register: Register) -> None
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ('version = "1"\nhorizon = 40\n', "horizon: Extra inputs"),
+        ('version = "1"\nhorizon = 40\n', "horizon: there is no such key"),
         ('version = "1"\nhorizon_weeks = 40\n', "horizon_weeks must be one of horizons_weeks"),
         ('version = "1"\nhorizons_weeks = [52, 8]\n', "must rise"),
         ('version = "1"\n[reasons]\ncensoring = ["lottery"]\n', "unknown close reason 'lottery'"),

@@ -29,7 +29,7 @@ def test_the_shipped_default_says_what_the_code_would_do_without_it(tmp_path: Pa
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("origins = 3", "origins: Extra inputs are not permitted"),
+        ("origins = 3", "origins: there is no such key; check its spelling"),
         ("[backtest]\norigins = 0", "backtest.origins"),
         ('champion = "linaer"', "champion 'linaer' is not among learners.candidates"),
         ('[learners]\ncandidates = ["linear"]\nshown = ["linear"]', "stands in both"),
