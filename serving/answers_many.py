@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -63,7 +63,7 @@ class AnsweredMany:
     lacking: Bools
     others: Sequence[tuple[int, str]]
 
-    @property
+    @cached_property
     def statuses(self) -> list[str]:
         """Of those that fit, then of the others."""
         told = map(self.block.pieces.__getitem__, self.block.codes[:, STATUS].tolist())
@@ -165,9 +165,17 @@ class _Texts:
 
     def patterns(self, marks: Bools, text: Callable[[Bools], str]) -> Ints:
         """The text of each row of ``marks``, (n, k), which is made once for rows that are marked alike."""
-        alike, bits = np.zeros(len(marks), dtype=np.int64), np.packbits(marks, axis=1)
-        for column in bits.T:  # each byte tells some apart that were alike so far
-            alike = np.unique(alike << 8 | column, return_inverse=True)[1]
+        n, k = marks.shape
+        if not marks.any():
+            return np.full(n, self.code(text(marks[0]))) if n else np.zeros(0, dtype=np.int64)
+        bits = np.zeros((n, -(-k // 64) * 8), dtype=np.uint8)
+        bits[:, : -(-k // 8)] = np.packbits(marks, axis=1)
+        first_64, *further = bits.view(np.uint64).T
+        alike = first_64
+        for marks_64 in further:  # each tells some apart that were alike so far
+            _, so_far = np.unique(alike, return_inverse=True)
+            _, here = np.unique(marks_64, return_inverse=True)
+            alike = (so_far * n + here).astype(np.uint64)
         _, first, place = np.unique(alike, return_index=True, return_inverse=True)
         return np.array([self.code(text(marks[i])) for i in first.tolist()], dtype=np.int64)[place]
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from serving.arrow_in import MEDIA_TYPE as ARROW
 from serving.arrow_in import read_stream
 from serving.columns import Columns
-from serving.columns_json import read_columns
+from serving.columns_json import read_body_columns, read_columns
 from serving.messages import Envelope, Row, flaws_of
 from serving.problems import Flaw, Refused
 from serving.reading import JSON, parse_json, plain_request
@@ -72,8 +72,14 @@ class Opening:
             cases = read_stream(body, limits.max_cases, settings.max_facts, settings.max_body_bytes)
             self._check_day(cases.as_of)
             return cases
-        asked = self._opened(body, limits)
-        cases = read_columns(asked.cases, asked.as_of, self._settings.max_facts)
+        most_facts = self._settings.max_facts
+        whole = read_body_columns(body, limits.max_cases, most_facts)
+        if whole is None:
+            asked = self._opened(body, limits)
+            cases = read_columns(asked.cases, asked.as_of, most_facts)
+        else:
+            cases = whole
+            self._check_day(cases.as_of)
         if limits.needs_one and not len(cases):
             raise Refused("no-case-fits", [flaw for row in cases.rejected for flaw in row.flaws])
         return cases

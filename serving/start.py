@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from risk.errors import ConfigError
 from risk.home import home
 from serving.access import Doorkeeper
+from serving.heap import keep_memory
 from serving.settings import Settings
 from serving.store.engine import Store, default_url, open_store
 from serving.store.keys import KeyRing
@@ -108,6 +109,7 @@ def settle() -> None:
     # Some rubbish of every connection waits for the collector: seldom enough not to be felt, often enough not to pile up.
     gc.set_threshold(10_000, 10, 10)
     sys.setswitchinterval(0.001)
+    keep_memory()
 
 
 def check_host(settings: Settings, host: str) -> None:

@@ -24,7 +24,7 @@ GUESTS = {
     "models": {"numpy", "pandas", "sklearn", "lightgbm", "scipy", "threadpoolctl", "cryptography"},
     "training": {"numpy", "pandas", "pydantic", "matplotlib", "rich", "click", "jinja2", "pyarrow"},
     "serving": {
-        "numpy", "pandas", "pydantic", "pydantic_core", "pydantic_settings", "fastapi", "starlette", "uvicorn", "jinja2", "xlsxwriter",
+        "numpy", "pandas", "pydantic", "pydantic_core", "pydantic_settings", "msgspec", "fastapi", "starlette", "uvicorn", "jinja2", "xlsxwriter",
         "click", "pyarrow", "rich", "sqlalchemy", "alembic", "jwt", "prometheus_client", "limits",
     },
 }  # fmt: skip

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from serving.columns import Columns
+from serving.columns_json import read_body_columns, read_columns
 from serving.description import EXAMPLE
 from serving.messages import Envelope, Row
 from serving.problems import Refused
@@ -34,6 +36,10 @@ def told(rows: list[Row]) -> list[Any]:
     return [(row.place, row.case_id, row.flaws, row.notes, row.columns, row.facts, list(row.columns)) for row in rows]
 
 
+def in_words(columns: Columns) -> list[str]:
+    return [repr(part) for part in vars(columns).values()]
+
+
 @pytest.mark.parametrize("text", BODIES)
 def test_a_request_as_it_should_be_is_read_in_one_go(text: str) -> None:
     asked = plain_request(text.encode(), 10, 200)
@@ -41,6 +47,9 @@ def test_a_request_as_it_should_be_is_read_in_one_go(text: str) -> None:
     as_of, rows = by_parts(text.encode())
     assert asked.as_of == as_of
     assert told(read_rows(asked.cases, as_of, 200)) == told(rows)
+    columns = read_body_columns(text.encode(), 10, 200)
+    assert columns is not None
+    assert len(columns) == len(rows)
 
 
 @settings(max_examples=1500, deadline=None)
@@ -52,11 +61,16 @@ def test_whatever_is_done_to_a_request_both_ways_understand_the_same(text: str, 
         cut = data.draw(st.sampled_from([0, 0, 1, 2, 7]))
         put = data.draw(st.one_of(st.sampled_from(PIECES), st.binary(max_size=2), st.just(body[at : at + 30])))
         body = body[:at] + put + body[at + cut :]
-    asked = plain_request(body, 10, 200)
+    asked, columns = plain_request(body, 10, 200), read_body_columns(body, 10, 200)
     if asked is not None:
         as_of, rows = by_parts(body)
         assert asked.as_of == as_of
         assert told(read_rows(asked.cases, as_of, 200)) == told(rows)
+    if columns is not None:
+        as_of, rows = by_parts(body)
+        assert columns.as_of == as_of
+        assert in_words(columns) == in_words(read_columns(Envelope.model_validate(parse_json(body)).cases, as_of, 200))
+        assert [row.place for row in rows if not row.flaws] == columns.place.tolist()
 
 
 @pytest.mark.parametrize(
@@ -64,10 +78,13 @@ def test_whatever_is_done_to_a_request_both_ways_understand_the_same(text: str, 
     [
         '{"as_of":"2026-11-23","as_of" :"2026-11-23","cases":[{"case_id":"SYN1","opened_on":"2026-09-07","registered_on":"2026-10-07"}]}',
         '{"as_of":"2026-11-23","cases":[{"case_id":"SYN1","case_id":"SYN2","opened_on":"2026-09-07","registered_on":"2026-10-07"}]}',
+        # A colon that is written otherwise must not make up for the one of a name that stands twice.
+        '{"as_of":"2026-11-23","cases":[{"case_id":"SYN1","case_id":"SYN\\u003a2","opened_on":"2026-09-07","registered_on":"2026-10-07"}]}',
     ],
 )
 def test_a_name_that_stands_twice_is_never_read_in_one_go(odd: str) -> None:
     assert plain_request(odd.encode(), 10, 200) is None
+    assert read_body_columns(odd.encode(), 10, 200) is None
     with pytest.raises(Refused):
         parse_json(odd.encode())
 
@@ -77,3 +94,14 @@ def test_too_many_cases_or_facts_are_left_to_whoever_says_so() -> None:
     assert plain_request(body, 3, 3) is not None
     assert plain_request(body, 2, 3) is None
     assert plain_request(body, 3, 2) is None
+    assert read_body_columns(body, 3, 3) is not None
+    assert read_body_columns(body, 2, 3) is None
+
+
+@pytest.mark.parametrize(
+    "case", [{"case_id": "SYN:1:2"}, {"attributes": {}}, {"attributes": {"industry": None}}, {"facts": []}, {}]
+)
+def test_cases_with_colons_in_their_ids_or_little_known_of_them_are_read_in_one_go_too(case: dict[str, Any]) -> None:
+    bare = {"case_id": "SYN000001", "opened_on": "2026-09-07", "registered_on": "2026-10-07"}
+    body = json.dumps({"as_of": "2026-11-23", "cases": [bare | case, EXAMPLE["cases"][0]]}).encode()
+    assert read_body_columns(body, 10, 200) is not None
