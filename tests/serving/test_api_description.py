@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from starlette.testclient import TestClient
 
+from models.bundle import Bundle
+from risk import schema
+from risk.synthetic import synthesise
 from serving.description import EXAMPLE
 from serving.messages import accepted_attributes, request_message
 from serving.problems import KINDS
+from serving.sources import FolderSource
 
 ROOT = Path(__file__).parents[2]
 # Generated clients are built on these names: a change breaks them.
@@ -68,6 +73,23 @@ def test_the_examples_validate_and_score(client: TestClient) -> None:
     assert EXAMPLE in [example["value"] for example in body["examples"].values()]
 
 
+def test_the_example_is_scored_by_a_model_that_requires_what_an_extract_always_holds(
+    serve: Callable[..., TestClient], wide_bundle: Bundle, tmp_path: Path
+) -> None:
+    register, _ = synthesise(400, 5)
+    always = register.cases.notna().all() & (register.cases != schema.UNKNOWN).all()
+    wanted = [n for n in wide_bundle.meta["features"] if always.get(n, False)]
+    assert {"occupation", "was_hospitalised", "employment_rate_3y"} <= set(wanted)
+    strict = Bundle(wide_bundle.learner, None, meta=wide_bundle.meta | {"required": wanted}).save(tmp_path / "bundle")
+    client = serve(FolderSource(strict))
+    told = client.post("/v1/scores", json=EXAMPLE).json()["results"][0]
+    assert (told["status"], told["abstained"]) == ("scored", None)
+    lacking = EXAMPLE["cases"][0] | {"attributes": {"weekly_hours": 37}}
+    told = client.post("/v1/scores", json=EXAMPLE | {"cases": [lacking]}).json()["results"][0]
+    assert (told["status"], told["abstained"]["code"]) == ("abstained", "required-missing")
+    assert "occupation" in told["abstained"]["features"]
+
+
 def test_answers_have_the_fields_that_are_described(client: TestClient) -> None:
     schemas = description(client)["components"]["schemas"]
     answered = client.post("/v1/scores", json=EXAMPLE).json()
@@ -83,6 +105,7 @@ def test_the_page_on_integration_tells_what_happens(client: TestClient) -> None:
     page = (ROOT / "docs" / "integration.md").read_text("utf-8")
     blocks = [json.loads(b) for b in re.findall(r"```json\n(.*?)```", page, flags=re.DOTALL)]
     sent, shown, problem = blocks
+    assert sent == EXAMPLE
     answered = client.post("/v1/scores", json=sent).json()
     assert answered["n_scored"] == 1
     told = answered["results"][0]
