@@ -132,7 +132,7 @@ def _exchanged(cases: pa.Table, rng: np.random.Generator) -> pa.Table:
 def job(name: str, place: Path, as_of: date) -> int:
     """Score the file as the command does; how many cases it was."""
     from serving.batch import score_file
-    from serving.champion import InService
+    from serving.inservice import InService
 
     model = InService(Bundle.open(place / name), name)
     return score_file(place / "register", as_of, model, place / "scores.parquet").n_listed
@@ -141,7 +141,7 @@ def job(name: str, place: Path, as_of: date) -> int:
 def bare(place: Path, as_of: date) -> tuple[int, float, float]:
     """Rows, CPU and wall seconds of ``Booster.predict`` alone, on the rows of the file."""
     from risk.parts import RegisterParts
-    from serving.champion import InService
+    from serving.inservice import InService
 
     model = InService(Bundle.open(place / "direct, 300 x 31"), BARE)
     names = model.meta["features"]

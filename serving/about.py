@@ -13,7 +13,8 @@ from risk import features, schema
 from risk.errors import StoreError
 from risk.schema import Attribute
 from risk.scoring import NOT_FOR, PURPOSE
-from serving.champion import Champion, InService
+from serving.champion import Champion
+from serving.inservice import InService
 from serving.messages import Note, accepted_attributes, accepted_facts
 from serving.settings import Settings
 from serving.start import Behind

@@ -14,7 +14,7 @@ from risk import features
 from risk.reasons import reasons_of_scored
 from risk.scoring import NOT_FOR, PURPOSE, judge
 from serving.bands import Cuts
-from serving.champion import InService
+from serving.inservice import InService
 from serving.messages import Note, Row
 from serving.problems import Flaw
 from serving.rows import taken

@@ -26,8 +26,8 @@ from risk.weeks import Floats
 from serving.access import Caller
 from serving.answers import body_of, rejected
 from serving.bands import BANDS, Cuts
-from serving.champion import InService
 from serving.columns import Columns
+from serving.inservice import InService
 from serving.messages import Note, accepted_attributes
 from serving.plain import Bools
 from serving.store.blocks import BLOCK_DIGITS, Block

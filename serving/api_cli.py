@@ -30,7 +30,7 @@ def score_command(register: Path, as_of: date, out: Path, model: str, reasons: i
     from risk.progress import telling
     from risk.register import about_register
     from serving.batch import score_file
-    from serving.champion import InService
+    from serving.inservice import InService
 
     about_register(register)  # a wrong path is told before a model is fetched
     with telling() as step:

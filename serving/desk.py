@@ -22,8 +22,9 @@ from serving.answers_many import answer_many
 from serving.arrow_in import MEDIA_TYPE as ARROW
 from serving.arrow_out import stream_of
 from serving.bands import Bands
-from serving.champion import Champion, InService
+from serving.champion import Champion
 from serving.counting import Counts
+from serving.inservice import InService
 from serving.messages import could_name_a_person
 from serving.opening import Limits, Opening
 from serving.problems import Refused

@@ -13,7 +13,7 @@ from risk.errors import StoreError
 from serving.access import Caller
 from serving.answers import Answered
 from serving.answers_many import AnsweredMany
-from serving.champion import InService
+from serving.inservice import InService
 from serving.messages import Row
 from serving.store.ledger import Submission, Written
 from serving.store.writer import Told

@@ -26,7 +26,7 @@ from risk.scoring import NOT_FOR, OBJECTION, PURPOSE
 from risk.snapshot import Snapshot
 from risk.weeks import Floats
 from serving.bands import Cuts
-from serving.champion import InService
+from serving.inservice import InService
 from serving.language import Speaker, share_of_100
 from serving.messages import Note
 from serving.unrecorded import facts_behind, unrecorded

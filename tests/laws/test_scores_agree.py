@@ -23,7 +23,7 @@ from risk.scoring import entry_weeks, score
 from risk.snapshot import snapshot_rows
 from serving.api import create_app
 from serving.batch import score_file
-from serving.champion import InService
+from serving.inservice import InService
 from serving.messages import accepted_attributes, accepted_facts
 from serving.settings import Settings
 from serving.sources import FolderSource

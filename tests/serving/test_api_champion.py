@@ -24,8 +24,9 @@ from risk.reasons import explain
 from risk.register import Register
 from risk.scoring import entry_weeks, score
 from risk.snapshot import snapshot_rows
-from serving.champion import Champion, InService
+from serving.champion import Champion
 from serving.description import EXAMPLE
+from serving.inservice import InService
 from serving.settings import read_settings
 from serving.sources import FolderSource, RegistrySource, Source, source_of
 

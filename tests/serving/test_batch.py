@@ -23,7 +23,7 @@ from risk.register import Register, make_register, write_register
 from risk.scoring import score
 from serving import ranking
 from serving.batch import PORTION, score_file
-from serving.champion import InService
+from serving.inservice import InService
 
 DAY = date(2026, 11, 23)
 KEYS = ["case_id", "person_key", "opened_on", "registered_on", "closed_on", "close_reason", "office", "team"]

@@ -23,8 +23,8 @@ from serving.answers import Answered, answer
 from serving.answers_many import answer_many
 from serving.arrow_out import stream_of
 from serving.bands import Cuts
-from serving.champion import InService
 from serving.columns_json import read_columns
+from serving.inservice import InService
 from serving.messages import accepted_attributes, accepted_facts
 from serving.recording import asked
 from serving.rows import read_rows, taken

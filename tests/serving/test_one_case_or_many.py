@@ -24,7 +24,7 @@ from risk.register import Register, make_register
 from risk.scoring import entry_weeks, score
 from risk.snapshot import snapshot_rows
 from serving.answers import Outcome, answer
-from serving.champion import InService
+from serving.inservice import InService
 from serving.messages import Row, accepted_attributes, accepted_facts
 from serving.recording import asked
 from serving.rows import read_rows

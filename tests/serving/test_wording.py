@@ -115,7 +115,7 @@ def test_readers_are_warned_when_the_model_has_seen_no_case_under_the_rules_of_t
 ) -> None:
     from datetime import date
 
-    from serving.champion import InService
+    from serving.inservice import InService
     from serving.wording import model_notes
 
     meta = {**wide_bundle.meta, "training_window": window, "trained_as_of": as_of}
