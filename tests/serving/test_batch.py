@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -334,3 +336,8 @@ def test_a_file_that_cannot_be_written_whole_is_not_begun(
         score_file(tmp_path / "register", DAY, InService(wide_bundle, ""), out)
     assert out.read_text() == "what stood there"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["register", "scores.parquet"]
+
+
+def test_a_file_is_scored_without_the_web_framework() -> None:
+    line = "import serving.batch, serving.inservice, sys; sys.exit('fastapi' in sys.modules)"
+    subprocess.run([sys.executable, "-c", line], check=True)
