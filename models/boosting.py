@@ -18,6 +18,7 @@ from models.rows import Rows
 
 BIN_SAMPLE = 50_000
 LITTLE = 2_000_000  # cells
+FEWEST_COLUMNS = 4  # offered to a tree, or of a narrow table no tree would see two columns together
 # Without `deterministic` and a fixed layout the same rows can give other trees from one run to the next.
 FIXED: dict[str, Any] = {
     "deterministic": True,
@@ -74,6 +75,15 @@ class BoostedLearner(Learner):
             "seed": self.random_state,
             "num_threads": self.n_jobs,
         }
+
+
+def offered(fraction: float, n_columns: int) -> float:
+    """The share of columns that a tree is offered: ``fraction`` of many, at least four of few.
+
+    >>> [offered(0.5, n) for n in (3, 5, 40)]
+    [1.0, 0.8, 0.5]
+    """
+    return max(fraction, min(1.0, FEWEST_COLUMNS / n_columns))
 
 
 class Repeated(lgb.Sequence):

@@ -16,19 +16,25 @@ without its person. Two transformations are offered:
     so that its mean is right when *either* the hazard learner *or* the censoring curve ``G`` is right (Rubin and van der
     Laan 2007, Int. J. Biostatistics 3(1):4; Steingrimsson, Diao, Strawderman 2019, JASA 114:370). It is noisier, leaves
     [0, 1], and its ``G`` is one curve for all, which the age of the register makes wrong when cases come unevenly.
+
+One outcome per case is little to learn from, and a tree that searches for the best threshold finds chance ones. So
+thresholds are drawn: at each node one per column, of which the best is taken (extremely randomised trees: Geurts, Ernst
+and Wehenkel 2006, Machine Learning 63:3). Many such trees add up to smooth effects. They are drawn between bins of many
+rows, or most would lie far out in the tail of a skewed column, where few rows are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from models import catalogue
 from models.arrays import BoolArray, FloatArray, IntArray
 from models.baseline import product_limit
+from models.boosting import offered
 from models.contract import Learner
 from models.folds import fold_of_group
 from models.horizon import HorizonLearner
@@ -39,6 +45,7 @@ from risk.errors import ConfigError
 
 CENSORING_STEPS = 26
 LEAST_SEEN = 0.05  # of the censoring curve; below it few rows would outweigh all others
+BINS = 63  # to draw a threshold between; further ones are of about equal numbers of rows
 
 
 class Direct(HorizonLearner):
@@ -103,6 +110,14 @@ class Direct(HorizonLearner):
         if self.transformation == "conditional":
             return rows, np.where(known, open_past(rows, self.horizon), judge.passing(rows.weeks))
         return rows, doubly_robust(rows, known, judge, self.horizon)
+
+    def _tree_params(self, n_features: int) -> dict[str, Any]:
+        return {
+            "extra_trees": True,
+            "max_bin": BINS,
+            "min_data_in_bin": self.min_rows,
+            "feature_fraction": offered(self.feature_fraction, n_features),
+        }
 
     def borrow(self, fitted: Sequence[Learner]) -> None:
         self.lent_ = next((m for m in fitted if m.name == self.nuisance), None)

@@ -26,6 +26,7 @@ from models.boosting import (
     from_text,
     held_out_scores,
     make_dataset,
+    offered,
     settle,
     split,
     to_text,
@@ -122,7 +123,7 @@ class BoostedHazard(BoostedLearner):
         offset = np.log(expected, out=expected)
         del seen  # a number per row and period: a third of the features' memory, not to be held while trees grow
         counted = Repeated(rows.matrix, row, np.column_stack([rows.entry[row], band.astype(np.float64)]))
-        params, weight = self._params(), rows.weight[row]
+        params, weight = self._params(rows.matrix.shape[1] + 1), rows.weight[row]
         data = make_dataset(counted, closed, weight, offset, self.columns_.categories, params)
         parts = split(fold[row], held_out, closed > 0) if self.patience else {}
         folds = list(parts.values())
@@ -150,14 +151,15 @@ class BoostedHazard(BoostedLearner):
         """Log hazards of a case of which the trees say nothing, (n, K) or (1, K)."""
         return self.offset_[None, :] if self.change_ is None else self.offset_ + self.change_.shift(entry)
 
-    def _params(self) -> dict[str, Any]:
-        return {
+    def _params(self, n_columns: int) -> dict[str, Any]:
+        return self._settings() | {
             "objective": "poisson",
             # LightGBM's default damps every step by exp(0.7); the learning rate is there for that.
             "poisson_max_delta_step": 0.1,
             "min_data_in_leaf": 10,
             "min_sum_hessian_in_leaf": self.min_closings,
-        } | self._settings()
+            "feature_fraction": offered(self.feature_fraction, n_columns),
+        }
 
     def _by_band(self, matrix: FloatArray, entry: FloatArray, exposure: FloatArray, of: Any, width: int) -> FloatArray:
         """``of(booster, rows)`` for each band in which a row is still exposed, (n, bands, width); 0 elsewhere."""

@@ -7,6 +7,8 @@ import pytest
 from models import catalogue
 from models.boosting import Repeated, boost, make_dataset, soft_outcomes
 from models.columns import Columns
+from models.direct import Direct
+from models.horizon import HorizonLearner
 from models.rows import canonical_rows, outcome
 from risk.errors import ConfigError
 
@@ -54,6 +56,31 @@ def test_scores_come_near_the_truth_at_every_horizon():
         assert abs(p[:, j].mean() - np.mean(weeks > week)) < 0.03
         at_week = np.exp(np.log(truth) * week / 52)
         assert np.corrcoef(p[:, j], at_week)[0, 1] > 0.9
+
+
+def test_of_few_cases_drawn_thresholds_come_nearer_to_the_truth_than_searched_ones(monkeypatch):
+    test, _, _, truth = register(3000, seed=9)
+    drawn, searched = [], []
+    for seed in range(4):
+        X, y, _, _ = register(500, seed=seed)
+        for found in (drawn, searched):
+            if found is searched:
+                monkeypatch.setattr(Direct, "_tree_params", HorizonLearner._tree_params)
+            p = catalogue.make("direct").fit(X, y).survival(test, [52.0])[:, 0]
+            monkeypatch.undo()
+            found.append(np.mean((p - truth) ** 2))
+    assert np.mean(drawn) < 0.8 * np.mean(searched)
+
+
+def test_a_tree_of_a_narrow_table_is_offered_every_column():
+    rng = np.random.default_rng(4)
+    X = pd.DataFrame(rng.normal(size=(2000, 3)), columns=list("abc"))
+    weeks = np.ceil(rng.exponential(30 * np.exp(np.sign(X["a"] * X["b"]))) * 7) / 7
+    learner = catalogue.make("direct", feature_fraction=0.3).fit(X, outcome(np.ones(2000, dtype=bool), weeks))
+    both = (np.abs(X["a"]) > 0.5) & (np.abs(X["b"]) > 0.5)
+    p = learner.survival(X[both], [52.0])[:, 0]
+    same = (X["a"] * X["b"])[both] > 0
+    assert p[same].mean() - p[~same].mean() > 0.3
 
 
 def test_a_case_already_past_the_horizon_has_a_curve_too():
