@@ -54,6 +54,6 @@ def said(row: pd.Series) -> str:
 
 def _why(comparisons: pd.DataFrame, name: str, passed_over: list[str]) -> str:
     if passed_over:
-        return f"{name}: {'; '.join(passed_over)}. No other beats {name} by more than one standard error"
+        return f"{name}: no other beats it by more than one standard error, and {'; '.join(passed_over)}"
     best = said(nearest(comparisons, name))
     return f"{name}, the first in the plan's order: no other beats it by more than one standard error ({best})"
