@@ -10,12 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from risk import features
+from risk.distinct import Ints, distinct
 from risk.reasons import LEAST_CONTRIBUTION, tellable
 from risk.scoring import Judged
 from risk.snapshot import Snapshot
 from risk.weeks import Dates, Floats
-
-Ints = npt.NDArray[np.int64]
 
 
 class Saying(NamedTuple):
@@ -114,7 +113,7 @@ class _Said:
         told = np.flatnonzero(is_number & ~is_missing)
         if len(told):  # what is the same in many cases is said once
             values, alike = np.unique(value[told], return_inverse=True)
-            pairs, place = np.unique(feature[told] * len(values) + alike, return_inverse=True)
+            pairs, place = distinct(feature[told] * len(values) + alike, len(self._start) * len(values))
             made = [self._number(pair // len(values), float(values[pair % len(values)])) for pair in pairs.tolist()]
             which[told] = np.array(made, dtype=np.int64)[place]
         return which, np.array(self._text, dtype=np.int64)[which]

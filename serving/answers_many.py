@@ -18,7 +18,8 @@ import numpy as np
 
 from models.certainty import score_interval
 from risk import features, schema
-from risk.reason_columns import Ints, ReasonColumns, reason_columns
+from risk.distinct import Ints, distinct
+from risk.reason_columns import ReasonColumns, reason_columns
 from risk.reasons import Reason
 from risk.schema import Attribute
 from risk.scoring import Judged, judge
@@ -190,7 +191,7 @@ def _bands(p: Floats, cuts: Cuts | None, model: InService, texts: _Texts) -> Int
 def _in_words(p: Floats, texts: _Texts) -> Ints:
     """:func:`serving.wording.words` of many."""
     of_100 = np.where(p < 0.01, 0, np.where(p > 0.99, 100, np.floor(p * 100 + 0.5))).astype(np.int64)
-    which, place = np.unique(of_100, return_inverse=True)
+    which, place = distinct(of_100, 101)
     return np.array(texts.codes(said(n) for n in which.tolist()), dtype=np.int64)[place]
 
 
@@ -213,23 +214,29 @@ def _put_reasons(codes: Ints, reasons: ReasonColumns, here: Ints, texts: _Texts)
     up = is_told & reasons.is_up
     down = is_told & ~reasons.is_up
     rank = np.where(up, np.cumsum(up, axis=1), np.cumsum(down, axis=1)) - 1
-    days = np.where(np.isnat(reasons.known_on), -1, reasons.known_on.astype(np.int64)) + 1
-    keys = ((reasons.which * 2 + (rank > 0)) << 24 | days)[is_told]
-    different, place = np.unique(keys, return_inverse=True)
-    made = [texts.code(_reason(reasons, int(key))) for key in different.tolist()]
+    # Numbers as small as may be: days after the one before the first, 0 for none.
+    days = np.where(np.isnat(reasons.known_on), _NO_DAY, reasons.known_on.astype(np.int64))
+    before = int(days.min(initial=_NO_DAY)) - 1
+    days[days == _NO_DAY] = before
+    n_days = int(days.max(initial=before)) - before + 1
+    keys = ((reasons.which * 2 + (rank > 0)) * n_days + days - before)[is_told]
+    different, place = distinct(keys, 2 * len(reasons.sayings) * n_days)
+    made = [texts.code(_reason(reasons, key, n_days, before)) for key in different.tolist()]
     row, _ = np.nonzero(is_told)
     codes[here[row], REASONS + rank[is_told] + np.where(up[is_told], 0, n)] = np.array(made, dtype=np.int64)[place]
 
 
-def _reason(reasons: ReasonColumns, key: int) -> str:
-    which, day = key >> 25, (key & 0xFFFFFF) - 1
-    known_on = None if day < 0 else date.fromordinal(_DAY_0 + day)
+def _reason(reasons: ReasonColumns, key: int, n_days: int, before: int) -> str:
+    which, day = divmod(key, n_days)
+    which, is_further = divmod(which, 2)
+    known_on = None if day == 0 else date.fromordinal(_DAY_0 + before + day)
     # The direction is not among what is written of a reason: it stands where it belongs.
     text = reason(Reason(reasons.sayings[which].feature, "", *reasons.sayings[which][1:], known_on))
-    return "," + text if key >> 24 & 1 else text
+    return "," + text if is_further else text
 
 
 _DAY_0 = date(1970, 1, 1).toordinal()
+_NO_DAY = date.max.toordinal() - _DAY_0 + 1
 
 
 _GAP = "\0"  # stands in no text of JSON

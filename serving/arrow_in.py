@@ -25,6 +25,7 @@ from pydantic import ValidationError
 
 from risk import schema
 from risk.arrow import as_dictionary, days_of, is_text, values_of
+from risk.distinct import distinct
 from risk.errors import CaseDataError
 from risk.schema import Attribute
 from risk.snapshot import Told
@@ -240,7 +241,7 @@ def _fact_values(
 ) -> Floats:
     """Values of facts as a snapshot holds them, nan when there is anything to say of one; each pair of name and text is read once."""
     # -1 stands for none, of either.
-    pairs, place = np.unique((codes + 1) * (len(texts) + 1) + words + 1, return_inverse=True)
+    pairs, place = distinct((codes + 1) * (len(texts) + 1) + words + 1, (len(names) + 1) * (len(texts) + 1))
     names, texts = [None, *names], [None, *texts]
     found = [_fact_value(names[i], texts[j]) for i, j in zip(*np.divmod(pairs, len(texts)), strict=True)]
     return np.array(found, dtype=np.float64)[place]

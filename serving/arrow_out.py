@@ -1,6 +1,7 @@
 """From an answer to an Arrow stream: the same outcomes as in JSON, a row each, in columns that follow from their message.
 
-What is told stands in columns already (:mod:`serving.answers_many`); texts that many rows share are read once and spread.
+What is told stands in columns already (:mod:`serving.answers_many`); texts that many rows share are read once and stand once
+in the stream: all but the ids are dictionary-encoded, which readers take as categories or plain text.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel
 
+from risk.distinct import Ints, distinct
 from risk.scoring import NOT_FOR, PURPOSE
 from risk.weeks import Floats
 from serving.answers import CaseAnswer
@@ -38,12 +40,12 @@ from serving.answers_many import (
     P,
 )
 from serving.plain import Bools
-from serving.store.blocks import Ints, score_ids_of
+from serving.store.blocks import score_ids_of
 from serving.wording import LEVEL, Wording, wording_of
 
-_PLAIN = {str: pa.string(), int: pa.int64(), float: pa.float64(), date: pa.date32()}
-# Bytes of the mark at the end of a stream, and some to spare.
-_ENDING = 64
+_SHARED = pa.dictionary(pa.int32(), pa.string())
+_OWN = frozenset({"case_id", "score_id"})  # texts that are each row's own
+_PLAIN = {str: _SHARED, int: pa.int64(), float: pa.float64(), date: pa.date32()}
 # From a text of a block to the JSON of a value.
 Read = Callable[[str], str]
 
@@ -61,7 +63,7 @@ def type_of(annotation: Any) -> pa.DataType:
     if origin is Annotated:
         return type_of(inside[0])
     if origin is Literal:
-        return pa.string()
+        return _SHARED
     if origin is list:
         return pa.list_(type_of(inside[0]))
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -72,19 +74,18 @@ def type_of(annotation: Any) -> pa.DataType:
 @cache
 def outcome_schema() -> pa.Schema:
     """Columns of the answer: those of :class:`serving.answers.CaseAnswer`."""
-    return pa.schema([(name, type_of(field.annotation)) for name, field in CaseAnswer.model_fields.items()])
+    fields = CaseAnswer.model_fields.items()
+    return pa.schema([(name, pa.string() if name in _OWN else type_of(field.annotation)) for name, field in fields])
 
 
 def stream_of(answer: AnsweredMany) -> bytes:
     """Outcomes as one stream, in the order of the request, its id in the metadata."""
     schema = outcome_schema().with_metadata({"request_id": answer.request_id})
     batch = pa.RecordBatch.from_arrays(_columns(_everyone(answer), answer), schema=schema)
-    # Room for all of it at once: a sink that grows copies what it holds again and again.
-    room = pa.allocate_buffer(pa.ipc.get_record_batch_size(batch) + schema.serialize().size + _ENDING)
-    sink = pa.FixedSizeBufferWriter(room)
+    sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, schema) as writer:
         writer.write_batch(batch)
-    made: bytes = room.slice(0, sink.tell()).to_pybytes()
+    made: bytes = sink.getvalue().to_pybytes()
     return made
 
 
@@ -139,9 +140,9 @@ def _columns(told: _Everyone, answer: AnsweredMany) -> list[pa.Array]:
         "unknown_facts": _unknown(told.lacking, wording_of(answer.model)),
         "errors": pa.array(told.errors, schema.field("errors").type),
         "as_of": pa.repeat(pa.scalar(answer.as_of), n),
-        "model_version": pa.repeat(answer.model.version, n),
-        "purpose": pa.repeat(PURPOSE, n),
-        "not_for": pa.repeat(pa.scalar(list(NOT_FOR), pa.list_(pa.string())), n),
+        "model_version": _alike(answer.model.version, n),
+        "purpose": _alike(PURPOSE, n),
+        "not_for": _not_for(n),
     }
     for name, at in (("p_exceed_52w", P), ("base_rate", RATE), ("age_weeks", AGE)):
         made[name] = pa.array(numbers[:, at], from_pandas=True)  # nan is null
@@ -155,25 +156,38 @@ def _columns(told: _Everyone, answer: AnsweredMany) -> list[pa.Array]:
     return [made[name] for name in schema.names]
 
 
+def _shared(place: Ints | Any, texts: Sequence[str | None]) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(np.asarray(place, dtype=np.int32)), pa.array(texts, pa.string()))
+
+
+def _alike(text: str | None, n: int) -> pa.Array:
+    """One text for all rows."""
+    return pa.nulls(n, _SHARED) if text is None else _shared(np.zeros(n), [text])
+
+
+def _not_for(n: int) -> pa.Array:
+    ends = np.arange(n + 1, dtype=np.int32) * len(NOT_FOR)
+    return pa.ListArray.from_arrays(pa.array(ends), _shared(np.tile(np.arange(len(NOT_FOR)), n), NOT_FOR))
+
+
 def _or_null(text: str) -> str:
     return text or "null"
 
 
 def _spread(pieces: list[str], codes: Ints, kind: pa.DataType, read: Read) -> pa.Array:
     """Texts that many rows share as values, each read once."""
-    if len(codes) and (codes == codes[0]).all():
-        [value] = json.loads(f"[{read(pieces[codes[0]])}]")
-        return pa.repeat(pa.scalar(value, kind), len(codes))
-    used, place = np.unique(codes, return_inverse=True)
+    used, place = distinct(codes, len(pieces))
     values = json.loads(f"[{','.join([read(pieces[i]) for i in used.tolist()])}]")
     return _array(values, kind).take(pa.array(place))
 
 
 def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
     """Values as they were read; objects without a gap field by field, which costs a third."""
+    if pa.types.is_date(kind):
+        return pa.array([None if v is None else date.fromisoformat(v) for v in values], kind)
     if not pa.types.is_struct(kind) or None in values:
         return pa.array(values, kind)
-    return pa.StructArray.from_arrays([pa.array([v[f.name] for v in values], f.type) for f in kind], fields=list(kind))
+    return pa.StructArray.from_arrays([_array([v[f.name] for v in values], f.type) for f in kind], fields=list(kind))
 
 
 def _unknown(lacking: Bools, words: Wording) -> pa.Array:
@@ -187,7 +201,7 @@ def _unknown(lacking: Bools, words: Wording) -> pa.Array:
 def _interval(numbers: Floats, covers: str | None) -> pa.Array:
     kind, n = outcome_schema().field("interval").type, len(numbers)
     none = np.isnan(numbers[:, LOW])
-    parts = [numbers[:, LOW], numbers[:, HIGH], pa.repeat(LEVEL, n), pa.repeat(pa.scalar(covers, pa.string()), n)]
+    parts = [numbers[:, LOW], numbers[:, HIGH], pa.repeat(LEVEL, n), _alike(covers, n)]
     return pa.StructArray.from_arrays([pa.array(part) for part in parts], fields=list(kind), mask=pa.array(none))
 
 
@@ -207,12 +221,6 @@ def _reasons(codes: Ints, pieces: list[str]) -> pa.Array:
     for field, side in zip(kind, (codes[:, :n], codes[:, n:]), strict=True):
         is_told = is_text[side]
         ends = np.concatenate([[0], np.cumsum(is_told.sum(axis=1))]).astype(np.int32)
-        told = _spread(
-            pieces, side[is_told], _dates_as_text(field.type.value_type), lambda text: text.removeprefix(",")
-        )
-        sides.append(pa.ListArray.from_arrays(pa.array(ends), told.cast(field.type.value_type), type=field.type))
+        told = _spread(pieces, side[is_told], field.type.value_type, lambda text: text.removeprefix(","))
+        sides.append(pa.ListArray.from_arrays(pa.array(ends), told, type=field.type))
     return pa.StructArray.from_arrays(sides, fields=list(kind))
-
-
-def _dates_as_text(kind: pa.StructType) -> pa.StructType:
-    return pa.struct([(f.name, pa.string() if pa.types.is_date(f.type) else f.type) for f in kind])
