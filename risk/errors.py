@@ -105,6 +105,17 @@ class StoreError(RiskError, OSError):
     http_status = 503
 
 
+def why_unreadable(why: Exception) -> str:
+    """Why a text file could not be read or parsed, in a few words and without the path.
+
+    >>> why_unreadable(FileNotFoundError(2, "No such file or directory", "policy.toml"))
+    'No such file or directory'
+    """
+    if isinstance(why, OSError):
+        return why.strerror or type(why).__name__
+    return "not a text in UTF-8" if isinstance(why, UnicodeDecodeError) else str(why)
+
+
 def rows_named(rows: Iterable[int]) -> str:
     """Name at most three row numbers, and how many there are in all.
 

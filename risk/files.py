@@ -41,7 +41,7 @@ def check_folder(folder: Path, ours: Collection[str]) -> None:
     if others:
         raise OutputError(
             f"{folder} holds {len(others)} other file{'s' * (len(others) > 1)} ({others[0]}) that would be lost; "
-            "choose a new folder, or move them away"
+            f"choose a new folder, or move {'them' if len(others) > 1 else 'it'} away"
         )
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from risk import schema
-from risk.errors import AsOfError, ConfigError
+from risk.errors import AsOfError, ConfigError, why_unreadable
 from risk.weeks import DAYS_PER_WEEK, Dates, as_days, weeks_survived
 
 OUTCOME_DTYPE = np.dtype([("closed", np.bool_), ("weeks", np.float64)])
@@ -79,7 +79,9 @@ def read_outcome_definition(path: Path | None = None) -> OutcomeDefinition:
         )
         return OutcomeDefinition.model_validate(tomllib.loads(text))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as why:
-        raise ConfigError(f"outcome definition {path or 'outcome.toml'} cannot be read: {why}") from None
+        raise ConfigError(
+            f"outcome definition {path or 'outcome.toml'} cannot be read: {why_unreadable(why)}"
+        ) from None
     except ValidationError as broken:
         raise ConfigError(f"outcome definition {path or 'outcome.toml'}: {first_complaint(broken)}") from None
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError, model_validator
 
-from risk.errors import ConfigError
+from risk.errors import ConfigError, why_unreadable
 from risk.outcomes import first_complaint
 from risk.policy_parts import (
     Audit,
@@ -124,6 +124,6 @@ def read_policy(path: Path | None = None) -> Policy:
         text = shipped.read_text("utf-8") if path is None else Path(path).read_text("utf-8")
         return Policy.model_validate(tomllib.loads(text))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as why:
-        raise ConfigError(f"policy {what} cannot be read: {why}") from None
+        raise ConfigError(f"policy {what} cannot be read: {why_unreadable(why)}") from None
     except ValidationError as broken:
         raise ConfigError(f"policy {what}: {first_complaint(broken)}") from None

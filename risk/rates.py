@@ -19,7 +19,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from risk import schema
-from risk.errors import ConfigError
+from risk.errors import ConfigError, why_unreadable
 from risk.outcomes import first_complaint
 from risk.register import Register
 from risk.weeks import DAYS_PER_WEEK, Dates, Floats
@@ -116,7 +116,7 @@ def read_rates(path: Path | None = None) -> Rates:
         text = shipped.read_text("utf-8") if path is None else Path(path).read_text("utf-8")
         return Rates.model_validate(tomllib.loads(text))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as why:
-        raise ConfigError(f"rates {what} cannot be read: {why}") from None
+        raise ConfigError(f"rates {what} cannot be read: {why_unreadable(why)}") from None
     except ValidationError as broken:
         raise ConfigError(f"rates {what}: {first_complaint(broken)}") from None
 

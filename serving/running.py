@@ -17,6 +17,7 @@ from fastapi import FastAPI
 
 from serving.counting import SHARED_COUNTS
 from serving.lines import Lines, Stamped
+from serving.listening import check_port
 from serving.settings import Settings, read_settings
 from serving.start import check_host, open_behind
 
@@ -33,11 +34,12 @@ def run(settings: Settings, host: str, port: int, workers: int = 1, begin: Calla
     Raises
     ------
     ConfigError, StoreError
-        As :func:`serving.api.create_app`, before any worker is started.
+        As :func:`serving.listening.check_port` and :func:`serving.api.create_app`, before any worker is started.
     """
     import uvicorn
 
     check_host(settings, host)
+    check_port(host, port)
     # The access log is off because it would write addresses as they were asked for; the door writes its own line.
     given: dict[str, Any] = {
         "host": host, "port": port, "access_log": False, "log_config": None, "server_header": False,

@@ -101,4 +101,5 @@ def read_settings(**given: object) -> Settings:
     try:
         return Settings(**{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]  # pydantic checks the kinds
     except ValidationError as broken:
-        raise ConfigError(f"setting RISK_{first_complaint(broken)}") from None
+        setting, _, what = first_complaint(broken).partition(":")
+        raise ConfigError(f"setting RISK_{setting.upper()}:{what}") from None

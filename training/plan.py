@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from risk import features
-from risk.errors import ConfigError
+from risk.errors import ConfigError, why_unreadable
 from risk.outcomes import OutcomeDefinition, first_complaint, read_outcome_definition
 
 Landmark = Literal["registration"] | Annotated[int, Field(ge=1, le=520)]
@@ -185,7 +185,7 @@ def read_plan(which: str | Path | None = None) -> Plan:
             given["outcome"] = read_outcome_definition(path).model_dump()
         plan = Plan.model_validate(given)
     except tomllib.TOMLDecodeError as why:
-        raise ConfigError(f"plan {name} cannot be read: {why}") from None
+        raise ConfigError(f"plan {name} cannot be read: {why_unreadable(why)}") from None
     except ValidationError as broken:
         raise ConfigError(f"plan {name}: {first_complaint(broken)}") from None
     features.check_features(plan.features.names(), tuple(plan.features.allowed))
@@ -209,5 +209,5 @@ def _text_of(which: str | Path | None) -> tuple[str, Path | None, str]:
     except (OSError, UnicodeDecodeError) as why:
         known = sorted(p.name.removesuffix(".toml") for p in shipped.iterdir() if p.name.endswith(".toml"))
         raise ConfigError(
-            f"plan {word} cannot be read ({type(why).__name__}); name a TOML file or one of {', '.join(known)}"
+            f"plan {word} cannot be read ({why_unreadable(why)}); name a TOML file or one of {', '.join(known)}"
         ) from None

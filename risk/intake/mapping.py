@@ -19,7 +19,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from risk import schema
-from risk.errors import IntakeError
+from risk.errors import IntakeError, why_unreadable
 from risk.outcomes import first_complaint
 
 _LETTERS = str.maketrans({"æ": "ae", "ø": "oe", "å": "aa", "\ufeff": None, "\xa0": " "})
@@ -289,6 +289,6 @@ def read_mapping(name_or_path: str | Path) -> Mapping:
             )
         return Mapping.model_validate(tomllib.loads(text))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as why:
-        raise IntakeError(f"mapping {name} cannot be read: {why}") from None
+        raise IntakeError(f"mapping {name} cannot be read: {why_unreadable(why)}") from None
     except ValidationError as broken:
         raise IntakeError(f"mapping {name}: {first_complaint(broken)}") from None

@@ -19,12 +19,14 @@ def command(host: str, port: int, dev: bool) -> None:
     """
     import uvicorn
 
+    from serving.listening import check_port
     from serving.settings import read_settings
     from serving.start import check_host
     from serving.web.app import create_web
 
     settings = read_settings(environment="development" if dev else None)
     check_host(settings, host)
+    check_port(host, port)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for name in ("risk.serving", "risk.web"):
         logging.getLogger(name).setLevel(logging.INFO)
