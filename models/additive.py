@@ -102,7 +102,7 @@ class Additive(Direct):
         self.tables_ = compile_tables(self.booster_, self.start_, self.columns_.levels, rows.matrix, rows.entry)
 
     def _trees(self, matrix: FloatArray, entry: FloatArray) -> FloatArray:
-        return self._tree_parts(matrix, entry)[1]
+        return self.tables_.total(matrix, entry)
 
     def _tree_parts(self, matrix: FloatArray, entry: FloatArray) -> tuple[FloatArray, FloatArray]:
         parts, base = self.tables_.parts(matrix, entry)

@@ -13,7 +13,7 @@ smaller than ``x`` and one in a later bucket is not.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,7 @@ from models.arrays import FloatArray, IntArray
 
 BUCKETS = (256, 1024, 4096)
 LARGEST = 1e300  # beyond it the width of the line is no number
+ROWS_AT_ONCE = 8192
 MOST_IN_ONE = 4  # cuts in one bucket; with more of them a search is as fast
 
 
@@ -99,7 +100,7 @@ def take_parts(
     values: Sequence[FloatArray],
     matrix: FloatArray,
     group: IntArray,
-    rows_at_once: int = 8192,
+    rows_at_once: int = ROWS_AT_ONCE,
 ) -> FloatArray:
     """``values[j][group[i], bin of matrix[i, j]]`` for every cell, (n, p) in Fortran order.
 
@@ -109,16 +110,38 @@ def take_parts(
     group : (n,)
     """
     out = np.empty(matrix.shape, order="F")
+    for rows, j, table, at in _cells(lookups, values, matrix, group, rows_at_once):
+        table.take(at, out=out[rows, j], mode="clip")
+    return out
+
+
+def sum_parts(
+    lookups: Sequence[Lookup],
+    values: Sequence[FloatArray],
+    matrix: FloatArray,
+    group: IntArray,
+    rows_at_once: int = ROWS_AT_ONCE,
+) -> FloatArray:
+    """The sums of the rows of :func:`take_parts`, (n,), without its many parts in memory, added column after column."""
+    out, part = np.zeros(len(matrix)), np.empty(min(rows_at_once, len(matrix)))
+    for rows, _, table, at in _cells(lookups, values, matrix, group, rows_at_once):
+        out[rows] += table.take(at, out=part[: len(at)], mode="clip")
+    return out
+
+
+def _cells(
+    lookups: Sequence[Lookup], values: Sequence[FloatArray], matrix: FloatArray, group: IntArray, rows_at_once: int
+) -> Iterator[tuple[slice, int, FloatArray, npt.NDArray[np.intp]]]:
+    """Some rows and a column at a time: its table, flat, and where in that each cell finds its value."""
     work = Work(min(rows_at_once, len(matrix)))
     wanted = np.empty(len(work.at), dtype=np.intp)
     flat = [np.ascontiguousarray(table).ravel() for table in values]
     with np.errstate(over="ignore"):  # what leaves the range of numbers lies beyond the last bucket all the same
         for a in range(0, len(matrix), rows_at_once):
-            here = group[a : a + rows_at_once]
-            first = wanted[: len(here)]
+            rows = slice(a, min(a + rows_at_once, len(matrix)))
+            first = wanted[: rows.stop - a]
             for j, (lookup, table) in enumerate(zip(lookups, values, strict=True)):
-                at = lookup.bins(np.ascontiguousarray(matrix[a : a + rows_at_once, j]), work)
-                np.multiply(here, table.shape[1], out=first)
+                at = lookup.bins(np.ascontiguousarray(matrix[rows, j]), work)
+                np.multiply(group[rows], table.shape[1], out=first)
                 np.add(first, at, out=first)
-                flat[j].take(first, out=out[a : a + rows_at_once, j], mode="clip")
-    return out
+                yield rows, j, flat[j], first

@@ -22,7 +22,7 @@ import lightgbm as lgb
 import numpy as np
 
 from models.arrays import FEW_ROWS, BoolArray, FloatArray, IntArray
-from models.lookup import Lookup, take_parts
+from models.lookup import Lookup, sum_parts, take_parts
 
 GRAIN = 2.0**-36
 
@@ -68,6 +68,13 @@ class Tables:
         if len(matrix) <= FEW_ROWS:
             return self._few(matrix, age), self.base[age]
         return take_parts(self._lookups, self.values, matrix, age), self.base[age]
+
+    def total(self, matrix: FloatArray, entry: FloatArray) -> FloatArray:
+        """The sum of all parts, (n,): the same bits in whatever order they are added."""
+        age = self.age_cuts.searchsorted(entry, side="left")
+        if len(matrix) <= FEW_ROWS:
+            return self.base[age] + self._few(matrix, age).sum(axis=1)
+        return self.base[age] + sum_parts(self._lookups, self.values, matrix, age)
 
     def _few(self, matrix: FloatArray, age: IntArray) -> FloatArray:
         # The first cut that is not below: cuts rise, and the last of every row is infinite.

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.lookup import Lookup, Work, take_parts
+from models.lookup import Lookup, Work, sum_parts, take_parts
 
 
 def searched(cuts, x):
@@ -52,12 +52,14 @@ def test_ordinary_cuts_are_looked_up_and_crowded_ones_searched():
 
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("rows_at_once", [64, 1000, 5000])
-def test_parts_are_taken_from_the_row_of_the_group_and_the_column_of_the_bin(order, rows_at_once):
+def test_parts_are_taken_and_summed_from_the_row_of_the_group_and_the_column_of_the_bin(order, rows_at_once):
     rng = np.random.default_rng(3)
     cuts = [CUTS[name](rng) for name in ("normal", "one", "none", "far apart")]
-    values = [rng.normal(size=(4, len(c) + 2)) for c in cuts]
+    values = [rng.integers(-(2**40), 2**40, (4, len(c) + 2)) * 2.0**-36 for c in cuts]  # their sums are exact
     matrix = np.array(np.column_stack([beside(c, rng, 3001) for c in cuts]), order=order)
     group = rng.integers(0, 4, 3001)
     found = take_parts([Lookup.of(c) for c in cuts], values, matrix, group, rows_at_once)
     for j, c in enumerate(cuts):
         np.testing.assert_array_equal(found[:, j], values[j][group, searched(c, matrix[:, j])])
+    summed = sum_parts([Lookup.of(c) for c in cuts], values, matrix, group, rows_at_once)
+    np.testing.assert_array_equal(summed, found.sum(axis=1))
