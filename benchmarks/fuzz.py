@@ -4,7 +4,8 @@
 
 Half of them are drawn by Schemathesis from the committed description (``docs/openapi.json``), valid and invalid; the other
 half are bodies made here: numbers at their ends, days that are none, digits of other scripts, names twice, deep nesting,
-long texts, wrong types, bodies cut off or with a byte changed. A CPR-shaped number is planted in every one of these.
+long texts, wrong types, bodies cut off or with a byte changed, damaged Arrow streams; every other one in JSON is long enough
+to be read in columns. CPR-shaped numbers are planted among these.
 
 Wrong is: a 500, a status the description does not name for the operation, an answer that is neither JSON nor a problem, a
 planted value that comes back, and a request that is not answered.
@@ -20,13 +21,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
 
+from benchmarks.serving_bodies import ARROW, as_arrow
 from serving.description import EXAMPLE
+from serving.desk import SMALL_BYTES
 
 DESCRIPTION = json.loads((Path(__file__).parents[1] / "docs" / "openapi.json").read_text("utf-8"))
 PLANTED = ("0101801234", "010180-1234")
@@ -98,6 +102,8 @@ def request_by_hand(rng: random.Random) -> tuple[str, bytes, dict[str, str]]:
     """One odd request: path, body and headers."""
     way = rng.choice(WAYS)
     body, headers = way(rng)
+    if headers == JSON and rng.random() < 0.5:
+        body += b" " * SMALL_BYTES  # large requests are read in another way
     return rng.choice(PATHS), body, headers
 
 
@@ -173,6 +179,19 @@ def _bytes(rng: random.Random) -> tuple[bytes, dict[str, str]]:
     return bytes(text), JSON
 
 
+def _stream(rng: random.Random) -> tuple[bytes, dict[str, str]]:
+    """An Arrow stream, whole, cut off, or with some bytes changed."""
+    stream = bytearray(_whole_stream())
+    for _ in range(rng.choice((0, 1, 1, 3))):
+        stream[rng.randrange(len(stream))] = rng.randrange(256)
+    return bytes(stream[: rng.choice((len(stream), rng.randrange(len(stream))))]), {"Content-Type": ARROW}
+
+
+@cache
+def _whole_stream() -> bytes:
+    return as_arrow(3).content
+
+
 def _odd_header(rng: random.Random) -> tuple[bytes, dict[str, str]]:
     odd = rng.choice((PLANTED[0], "x" * 300, "../../etc", "a b", "", "good-key-1234", "01018012" + "34567890"))
     return json.dumps(EXAMPLE).encode(), JSON | {rng.choice(("Idempotency-Key", "X-Request-Id", "If-None-Match")): odd}
@@ -185,7 +204,7 @@ def _false_word(rng: random.Random) -> tuple[bytes, dict[str, str]]:
 
 
 WAYS: tuple[Callable[[random.Random], tuple[bytes, dict[str, str]]], ...] = (
-    _number, _day, _planted, _long, _twice, _deep, _wrong_type, _compressed, _cut, _bytes, _odd_header, _false_word,
+    _number, _day, _planted, _long, _twice, _deep, _wrong_type, _compressed, _cut, _bytes, _stream, _odd_header, _false_word,
 )  # fmt: skip
 
 
