@@ -28,9 +28,11 @@ from typing import Any
 
 import click
 import numpy as np
+import pyarrow as pa
+from scipy.special import logit
 
 from benchmarks.machine import command, describe
-from benchmarks.serving_bodies import as_arrow, as_features, as_json
+from benchmarks.serving_bodies import ARROW, Body, as_arrow, as_features, as_json
 from benchmarks.serving_servers import (
     CONNECTIONS,
     LEDGER_KEY,
@@ -44,6 +46,7 @@ from benchmarks.serving_servers import (
 )
 from models import catalogue
 from models.bundle import Bundle
+from models.calibration import Calibrator
 from risk import features
 from risk.files import whole_file
 from risk.outcomes import observe, read_outcome_definition
@@ -55,7 +58,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def make_bundle(learner_name: str, sizes: Sizes, folder: Path) -> Path:
-    """A bundle learned from a synthetic register at registration."""
+    """A bundle learned from a synthetic register at registration, with a calibrator as a trained model has one."""
     register, _ = synthesise(sizes.cases, 3)
     outcome, names, encoded = read_outcome_definition(), list(features.default_features()), register.encoded
     days = encoded.registered_on + np.timedelta64(1, "D")
@@ -64,7 +67,15 @@ def make_bundle(learner_name: str, sizes: Sizes, folder: Path) -> Path:
     X = features.feature_frame(features.build_features(rows, names))
     given = {"n_estimators": sizes.trees} if learner_name in ("additive", "hazard", "direct") else {}
     learner = catalogue.make(learner_name, random_state=1, **given)
-    learner.fit(X, observe(register.cases, outcome, register.extract_on)[is_here], entry_weeks(rows, outcome))
+    y, entry = observe(register.cases, outcome, register.extract_on)[is_here], entry_weeks(rows, outcome)
+    learner.fit(X, y, entry)
+    p = learner.survival(X, [float(outcome.horizon_weeks)], entry)[:, 0]
+    calibrator = Calibrator().fit(
+        p, y, outcome.horizon_weeks, entry, opened=encoded.opened_on[is_here], cut_on=register.extract_on
+    )
+    if not calibrator.is_identity:
+        # An interval around every score, at the price of a trained model's; how wide it is means nothing here.
+        calibrator.learn_spread(logit(p), entry, np.full((2, len(p)), 0.05))
     numbers = [n for n in names if not features.catalogue()[n].levels and X[n].notna().any()]
     meta = {
         "features": names,
@@ -76,7 +87,7 @@ def make_bundle(learner_name: str, sizes: Sizes, folder: Path) -> Path:
         "trained_as_of": "2026-11-16",
         "is_synthetic": True,
     }
-    return Bundle(learner, None, meta=meta).save(folder / learner_name)
+    return Bundle(learner, calibrator, meta=meta).save(folder / learner_name)
 
 
 def write_mlmodel(bundle: Path, folder: Path) -> Path:
@@ -135,7 +146,7 @@ def run(learner_name: str, sizes: Sizes, work: Path, with_peer: bool) -> list[Se
                 home,
             )
         )
-        (home / "answer.json").write_bytes(_answer(ports[0], one.content, bearer))
+        (home / "answer.json").write_bytes(_answer(ports[0], one, bearer))
         floor = stack.enter_context(
             started(
                 "floor",
@@ -156,6 +167,9 @@ def run(learner_name: str, sizes: Sizes, work: Path, with_peer: bool) -> list[Se
                 for n in (sizes.batch, sizes.largest)
             ),
         ]
+        for turn in turns:
+            if turn.server is ours:
+                check_scored(ports[0], turn)
         if with_peer:
             model = write_mlmodel(bundle, work / learner_name / "mlmodel")
             line = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(model), "--env-manager", "local", "-p",
@@ -169,9 +183,28 @@ def run(learner_name: str, sizes: Sizes, work: Path, with_peer: bool) -> list[Se
     return found
 
 
-def _answer(port: int, body: bytes, headers: dict[str, str]) -> bytes:
+def check_scored(port: int, turn: Turn) -> None:
+    """What is measured must be scoring: a service refuses faster than it scores.
+
+    Raises
+    ------
+    click.ClickException
+        Not every case of the request was scored.
+    """
+    told = _answer(port, turn.body, turn.headers, turn.path)
+    if turn.body.media == ARROW:
+        n = pa.ipc.open_stream(told).read_all().column("status").to_pylist().count("scored")
+    else:
+        n = json.loads(told)["n_scored"]
+    if n != turn.n_cases:
+        raise click.ClickException(
+            f"{turn.name}: {n:,} of {turn.n_cases:,} cases were scored; mend benchmarks/serving_bodies.py"
+        )
+
+
+def _answer(port: int, body: Body, headers: dict[str, str], path: str = "/v1/scores") -> bytes:
     request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/v1/scores", body, {"Content-Type": "application/json", **headers}
+        f"http://127.0.0.1:{port}{path}", body.content, {"Content-Type": body.media, **headers}
     )
     with urllib.request.urlopen(request, timeout=30) as answer:
         content: bytes = answer.read()

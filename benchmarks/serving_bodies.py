@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -54,7 +55,9 @@ def _value(name: str, draw: random.Random) -> bool | float | str:
     attribute = schema.attributes()[name]
     if attribute.kind == "category":
         return draw.choice(attribute.levels)
-    return draw.random() < 0.5 if attribute.kind == "flag" else draw.randint(0, 37)
+    if attribute.kind == "flag":
+        return draw.random() < 0.5
+    return draw.randint(math.ceil(max(attribute.low, 0)), math.floor(min(attribute.high, 37)))
 
 
 def as_json(n: int) -> Body:
