@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 
 import click
 
@@ -20,7 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "promote": ("training.cli:promote", "Make a challenger the champion, if it passes the gates."),
     "signing": ("training.signing_cli:command", "Keys that vouch for a model: make a pair, sign, check."),
     "list": ("serving.cli:list_command", "Write Monday's lists: whom to talk to this week, and why."),
-    "score": ("serving.api_cli:score_command", "Score every open case of a register into a Parquet file."),
+    "score": ("serving.api_cli:score_command", "Score every open case of a register into one ranked file."),
     "serve": ("serving.api_cli:serve_command", "Start the scoring service for case systems."),
     "web": ("serving.web.cli:command", "Start the page on which staff read the week's lists and answer."),
     "benchmark": ("training.benchmark:command", "Put the office's own figures beside Slagelse's and its peers'."),
@@ -66,6 +70,30 @@ def risk(debug: bool) -> None:
     """
 
 
+class _Told(BaseException):
+    """The process was told to end."""
+
+
+@contextmanager
+def _ending_tidily() -> Iterator[None]:
+    """End on SIGTERM as on Ctrl-C: what was half-written, cases among it, is taken away first; then die of the signal."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def told(signum: int, frame: FrameType | None) -> None:
+        raise _Told
+
+    before = signal.signal(signal.SIGTERM, told)
+    try:
+        yield
+    except _Told:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command and end the process: 0 when it worked, else the exit status of the error."""
     # Set before anything can import mlflow: nothing of a case may leave the machine, not even a count of events.
@@ -73,7 +101,8 @@ def main(args: Sequence[str] | None = None) -> None:
     os.environ.setdefault("DO_NOT_TRACK", "true")
     given = list(sys.argv[1:] if args is None else args)
     try:
-        risk.main(args=given, prog_name="risk", standalone_mode=False)
+        with _ending_tidily():
+            risk.main(args=given, prog_name="risk", standalone_mode=False)
     except click.exceptions.Abort:
         click.echo("stopped", err=True)
         sys.exit(130)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,6 +68,20 @@ def test_a_date_in_another_form_is_refused_with_the_right_form(
     status, _, err = run(capsys, command, tmp_path, "--as-of", "16.11.2026")
     assert status == 2
     assert "yyyy-mm-dd" in err
+
+
+def test_a_command_that_is_told_to_end_leaves_nothing_half_written(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys\nfrom pathlib import Path\nimport risk.register\nfrom risk.__main__ import main\n"
+        "def stopped(*_, **__):\n"
+        "    assert [p.name[:5] for p in Path('.').iterdir()] == ['.reg.']\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "risk.register.pd.DataFrame.to_parquet = stopped\n"
+        "main(['synth', '--cases', '20', '--seed', '1', '--out', 'reg'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGTERM, "", "")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_every_error_has_an_exit_status_of_its_own() -> None:
