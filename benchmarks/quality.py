@@ -21,7 +21,6 @@ from threadpoolctl import threadpool_limits
 from benchmarks import judging, peers, quality_report, sets
 from benchmarks.judging import ORACLE, Cache, Record
 from benchmarks.machine import command, describe
-from models import catalogue
 from risk.errors import ConfigError, RiskError
 from risk.home import home
 
@@ -183,11 +182,6 @@ def versions(names: list[str]) -> dict[str, str]:
     packages = ["lightgbm", "scikit-learn", "numpy", "pandas"]
     packages += sorted({peers.PEERS[n].package for n in names if n in peers.PEERS and peers.is_installed(n)})
     return {"python": platform.python_version()} | {p: judging.package_version(p) for p in packages}
-
-
-def champions() -> list[str]:
-    """Our learners that may be put into service."""
-    return [n for n in catalogue.names() if catalogue.can_be_champion(n)]
 
 
 if __name__ == "__main__":

@@ -68,11 +68,6 @@ class Attribute:
         """Codes of a category in a fixed order, ``other`` and ``unknown`` last; empty for the other kinds."""
         return tuple(self.labels)
 
-    @property
-    def is_article_9(self) -> bool:
-        """Health or union data: a special category under GDPR article 9."""
-        return bool({"H", "U"} & set(self.marks))
-
 
 @cache
 def attributes() -> dict[str, Attribute]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -20,12 +22,12 @@ MAY_IMPORT = {
     "serving": {"risk", "models"},
 }
 GUESTS = {
-    "risk": {"numpy", "pandas", "pandera", "pydantic", "click", "rich", "python_calamine", "pyarrow", "holidays"},
+    "risk": {"numpy", "pandas", "pandera", "pydantic", "click", "rich", "python_calamine", "pyarrow"},
     "models": {"numpy", "pandas", "sklearn", "lightgbm", "scipy", "threadpoolctl", "cryptography"},
-    "training": {"numpy", "pandas", "pydantic", "matplotlib", "rich", "click", "jinja2", "pyarrow"},
+    "training": {"numpy", "pandas", "pydantic", "matplotlib", "click", "jinja2"},
     "serving": {
         "numpy", "pandas", "pydantic", "pydantic_core", "pydantic_settings", "msgspec", "fastapi", "starlette", "uvicorn", "jinja2", "xlsxwriter",
-        "click", "pyarrow", "rich", "sqlalchemy", "alembic", "jwt", "prometheus_client", "limits",
+        "click", "pyarrow", "sqlalchemy", "alembic", "jwt", "prometheus_client", "limits",
     },
 }  # fmt: skip
 # mlflow is received in these files and nowhere else.
@@ -42,6 +44,21 @@ def imported(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             yield node.module
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_invited_guest_comes(room: str) -> None:
+    inside = [path for path in FILES if path.is_relative_to(ROOT / room)]
+    assert GUESTS[room] <= {module.split(".")[0] for path in inside for module in imported(path)}
+
+
+def test_every_requirement_is_imported_somewhere() -> None:
+    given = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
+    wanted = {re.split(r"[\[<>=]", line)[0] for line in given}
+    names = {"pyjwt": "jwt", "scikit-learn": "sklearn"}
+    found = {module.split(".")[0] for path in FILES for module in imported(path)}
+    # The time zones that zoneinfo reads where the machine has none.
+    assert {d for d in wanted - {"tzdata"} if names.get(d, d.replace("-", "_")) not in found} == set()
 
 
 def module_of(path: Path) -> str:
