@@ -28,6 +28,7 @@ from risk.errors import CaseDataError
 KNOTS = (0.0, 4.0, 8.0, 13.0, 22.0, 26.0, 39.0)
 _SPREAD_AT = (0.05, 0.3, 0.5, 0.7, 0.95)  # quantiles of the score between which the spread of single cases is linear
 _CLIP = 1e-6  # p nearer to 0 or 1 is read as this near when fitting; applying needs no clip
+_FARTHEST = float(logit(1 - _CLIP))
 _DEVIATIONS = (0.02, 0.05, 0.1, 0.2, 0.4)  # candidate standard deviations of a knot from the common map
 
 
@@ -239,19 +240,30 @@ class Calibrator:
         if self.is_identity:  # nothing was learned about how good p is
             return np.zeros(len(p)), np.ones(len(p))
         start = np.zeros(len(p)) if entry is None else censoring.check_column(entry, len(p), "entry")
-        hats = _hats(start, self.knots_)
         x = logit(np.clip(p, _CLIP, 1 - _CLIP))
+        middle, slope = self.intercept(start) + self.slope(start) * x, self.slope(start)
+        half = self._half_width(x, _hats(start, self.knots_), slope, coverage)
+        certain = (p == 0) | (p == 1)  # a curve that has ended, or not begun to fall, is not a matter of calibration
+        return np.where(certain, p, expit(middle - half)), np.where(certain, p, expit(middle + half))
+
+    def around(self, p: Floats, start: Floats, coverage: float = 0.9) -> tuple[Floats, Floats]:
+        """:meth:`interval` around probabilities this calibrator has answered, (n,) within [0, 1]; none is checked."""
+        eta, hats = logit(p), _hats(start, self.knots_)
+        slope = hats @ self.slopes_
+        x = np.minimum(np.maximum((eta - hats @ self.intercepts_) / slope, -_FARTHEST), _FARTHEST)
+        half = self._half_width(x, hats, slope, coverage)
+        return expit(eta - half), expit(eta + half)
+
+    def _half_width(self, x: Floats, hats: Floats, slope: Floats, coverage: float) -> Floats:
+        """Half the interval on the calibrated log-odds, (n,), of log-odds ``x`` before calibration."""
         Z = np.hstack([hats, hats * (x - self.center_)[:, None]])
         variance = ((Z @ self.covariance_) * Z).sum(axis=1) + self.misfit_**2
         if len(self.spread_):
             kinds = _spread_terms(hats, _hats(x, self.spread_at_)) @ self.spread_.T
             # Kinds of evidence overlap in part: the largest counts whole, the others by half.
-            own = (kinds.max(axis=1) + kinds.sum(axis=1)) / 2
-            variance = variance + self.slope(start) ** 2 * own
-        half = ndtri((1 + coverage) / 2) * np.sqrt(variance)
-        middle = self.intercept(start) + self.slope(start) * x
-        certain = (p == 0) | (p == 1)  # a curve that has ended, or not begun to fall, is not a matter of calibration
-        return np.where(certain, p, expit(middle - half)), np.where(certain, p, expit(middle + half))
+            variance += slope**2 * (kinds.max(axis=1) + kinds.sum(axis=1)) / 2
+        half: Floats = float(ndtri((1 + coverage) / 2)) * np.sqrt(variance)
+        return half
 
     def to_dict(self) -> dict[str, Any]:
         """The fitted map as plain numbers and lists; JSON keeps every bit of them."""
@@ -331,7 +343,14 @@ def _near(knots: Floats, start: Floats) -> Floats:
 
 def _hats(start: Floats, knots: Floats) -> Floats:
     """Linear interpolation as a matrix, (n, K): row i holds the shares of the knots in the value at ``start[i]``."""
-    return np.column_stack([np.interp(start, knots, unit) for unit in np.eye(len(knots))])
+    hats = np.zeros((len(start), len(knots)))
+    if len(knots) == 1:
+        hats[:] = 1.0
+        return hats
+    row, left = np.arange(len(start)), np.searchsorted(knots[1:-1], start, side="right")
+    share = np.minimum(np.maximum((start - knots[left]) / (knots[left + 1] - knots[left]), 0.0), 1.0)
+    hats[row, left], hats[row, left + 1] = 1.0 - share, share
+    return hats
 
 
 def _spread_terms(age: Floats, score: Floats) -> Floats:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy.special import expit, logit
 
 from models.arrays import FloatArray
 from models.bundle import Bundle
@@ -35,8 +34,7 @@ def score_interval(bundle: Bundle, p: FloatArray, entry: FloatArray, coverage: f
     calibrator = bundle.calibrator
     if not isinstance(calibrator, Calibrator) or calibrator.is_identity:
         return None
-    before = expit((logit(p) - calibrator.intercept(entry)) / calibrator.slope(entry))
-    low, high = calibrator.interval(before, entry, coverage)
-    # There and back again costs a bit of the last place; the score itself is never outside.
+    low, high = calibrator.around(p, entry, coverage)
+    # To the log-odds and back costs a bit of the last place; the score itself is never outside.
     covers: Literal["case", "equals"] = "case" if len(calibrator.spread_) else "equals"
     return Around(np.minimum(low, p), np.maximum(high, p), covers)
