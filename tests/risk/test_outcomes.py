@@ -1,4 +1,4 @@
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +68,10 @@ def test_a_continuing_case_goes_on_as_the_next_case_of_the_person() -> None:
 def test_cases_not_known_on_the_cut_date_are_refused(register: Register) -> None:
     with pytest.raises(AsOfError, match="1 cases were registered on or after the cut date"):
         observe(register.cases, SHIPPED, date(2026, 6, 30))
+    last = register.cases["registered_on"].max().date()
+    with pytest.raises(AsOfError, match="1 cases were registered on or after the cut date"):
+        observe(register.cases, SHIPPED, last)  # what is registered on a day is not known at 00:00 of it
+    assert len(observe(register.cases, SHIPPED, last + timedelta(days=1))) == len(register.cases)
 
 
 @pytest.mark.parametrize(
