@@ -65,8 +65,9 @@ def command(
     from risk.policy import read_policy
     from risk.progress import working
     from risk.register import read_register
-    from training.capacity_page import FILES, as_facts, in_words, write_folder
+    from training.capacity_page import FILES, as_facts, write_folder
     from training.capacity_study import Question, study
+    from training.capacity_words import in_words
 
     question = Question(as_of, norms, weeks, runs, seed, team, effect, hours, rules_of)
     question.check()

@@ -16,8 +16,9 @@ from risk.capacity.plausible import AtNinety
 from risk.errors import ConfigError
 from risk.policy import read_policy
 from risk.register import Register, write_register
-from training.capacity_page import as_facts, believable, findings, in_words, plot, write_folder
+from training.capacity_page import as_facts, plot, write_folder
 from training.capacity_study import Question, Study, study
+from training.capacity_words import believable, findings, in_words
 
 EXTRACT = date(2026, 11, 16)
 
