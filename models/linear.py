@@ -5,7 +5,7 @@ r"""A penalised linear hazard: few assumptions, small tables, and hard to beat o
 ``alpha`` is the baseline by period, ``b`` the effect of the age at which the case was looked at, ``f`` straight and bent
 terms (:mod:`models.design`), ``u`` how an effect changes while the case gets older, ``v`` how it differs between cases
 looked at early and late. Each group of terms has a ridge penalty of its own, and is kept only where it pays in cross-
-validation over persons. Where cases are looked at at several ages, what the features say is then drawn in or out by
+validation over persons; so has each feature then, by evidence (:mod:`models.linear_evidence`), where that pays. Where cases are looked at at several ages, what the features say is then drawn in or out by
 factors per age and per period, learned from persons that the coefficients have not seen (:mod:`models.spread`). The penalty is on
 the scale of the whole log-likelihood, where the best value hardly depends on how many cases there are, so a sample is
 enough to choose it.
@@ -25,7 +25,7 @@ from models.arrays import FloatArray
 from models.contract import HORIZONS, Learner
 from models.design import design_from_list, make_design, make_number, number_from_dict
 from models.folds import fold_of_group
-from models.linear_search import choice_from_dict, fit_choice, search, without_folds
+from models.linear_search import choice_from_dict, fit_choice, fit_own, search, without_folds
 from models.periods import (
     Watched,
     as_periods,
@@ -99,7 +99,11 @@ class LinearHazard(Learner):
         require_closings(seen.closed, self.periods_)
         settings = (self.penalties, self.ratios, self.n_changing, self.search_rows, self.random_state)
         self.choice_, start = search(rows, seen, self.design_, self.age_, self.periods_, *settings)
-        self.theta_ = fit_choice(rows, seen, self.design_, self.age_, self.periods_, self.choice_, start)
+        parts = (rows, seen, self.design_, self.age_, self.periods_, self.choice_)
+        if start is not None and self.choice_.own and len(rows) > self.search_rows:
+            self.choice_, self.theta_ = fit_own(*parts, start)
+        else:
+            self.theta_ = fit_choice(*parts, start)
         self.spread_: FloatArray | None = None
         self._unpack()
         if self.age_ is not None:

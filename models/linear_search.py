@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from scipy.linalg import cho_solve
 from models.arrays import FloatArray, IntArray
 from models.design import Design, Number
 from models.folds import fold_of_group, sample_groups
+from models.linear_evidence import by_evidence, repeats_of
 from models.periods import Periods, Watched, baseline_log_hazard
 from models.poisson import Data, Penalty, derivatives, factorise, log_likelihood, make_penalty, maximise
 from models.rows import Rows
@@ -27,7 +28,8 @@ class Choice:
     """A penalised model: which terms take part and how hard each group is penalised.
 
     ``steady``, ``changing`` (with the period) and ``ageing`` (with the age at entry) are positions of design terms;
-    ``bend``, ``change`` and ``ageing_ratio`` multiply ``penalty`` for their group.
+    ``bend``, ``change`` and ``ageing_ratio`` multiply ``penalty`` for their group. ``own``, where not empty, is the penalty
+    of every coefficient after the baseline (:mod:`models.linear_evidence`) and goes before all these.
     """
 
     penalty: float
@@ -37,6 +39,7 @@ class Choice:
     bend: float = 1.0
     change: float = 1.0
     ageing_ratio: float = 1.0
+    own: tuple[float, ...] = ()
 
 
 def choice_from_dict(stored: dict[str, Any]) -> Choice:
@@ -47,11 +50,15 @@ def choice_from_dict(stored: dict[str, Any]) -> Choice:
 
 @dataclass(frozen=True)
 class Trial:
-    """A choice, its held-out log-likelihood, and its coefficients on all rows of the search."""
+    """A choice, the held-out log-likelihood of each row, (n,), and its coefficients on all rows of the search."""
 
     choice: Choice
-    held_out: float
+    of_rows: FloatArray
     theta: FloatArray
+
+    @property
+    def held_out(self) -> float:
+        return float(self.of_rows.sum())
 
 
 def fit_choice(
@@ -68,6 +75,48 @@ def fit_choice(
     return maximise(data, penalty, penalty.start if start is None else start)
 
 
+def fit_own(
+    rows: Rows, seen: Watched, design: Design, age: Number | None, periods: Periods, choice: Choice, start: FloatArray
+) -> tuple[Choice, FloatArray]:
+    """The choice with its own penalties found anew on all rows, and its coefficients."""
+    data, penalty = _on_all(rows, seen, design, age, periods, choice)
+    theta = maximise(data, penalty, start, tolerance=1e-5)
+    gradient, second = derivatives(data, theta)
+    repeats = repeats_of(data, penalty, theta, rows.group)
+    kind = _kinds(design, choice, 0 if age is None else age.n_terms)
+    towards = gradient + second @ (theta - penalty.start)
+    precision = by_evidence(second, towards, penalty.precision, kind, repeats)
+    penalty = Penalty(penalty.start, precision)
+    return _owning(choice, precision, periods), maximise(data, penalty, theta)
+
+
+def _owning(choice: Choice, precision: FloatArray, periods: Periods) -> Choice:
+    return replace(choice, own=tuple(np.diag(precision)[periods.count :].tolist()))
+
+
+def _kinds(design: Design, choice: Choice, n_age: int) -> IntArray:
+    """For each coefficient after the baseline a number that those of one feature acting in one way share; -1 for age."""
+    feature, n = design.feature, int(design.feature.max(initial=0)) + 1
+    steady = np.array(choice.steady, dtype=np.int64)
+    ageing, changing = (np.array(c, dtype=np.int64) for c in (choice.ageing, choice.changing))
+    parts = [feature[steady] + n * design.bent[steady], np.full(n_age, -1), feature[ageing] + 2 * n]
+    return np.unique(np.concatenate([*parts, feature[changing] + 3 * n]), return_inverse=True)[1] - (n_age > 0)
+
+
+def shares(rows: Rows, seen: Watched) -> FloatArray | None:
+    """How much each period of a row counts, (n, K): one over the root of how many rows of the person were watched in it.
+
+    Rows of one person repeat one another: whoever was looked at seven times would tell of his late weeks seven times, one
+    looked at twice of his early weeks twice. Counting each week once (one over their number) would let few rows near to
+    it say too little of what late facts mean; the root is between the two. None where every person has one row.
+    """
+    persons, code = np.unique(rows.group, return_inverse=True)
+    if len(persons) == len(rows):
+        return None
+    number = np.column_stack([np.bincount(code, watched, len(persons)) for watched in (seen.exposure > 0).T])
+    return 1.0 / np.sqrt(np.maximum(number[code], 1.0))
+
+
 def _on_all(
     rows: Rows, seen: Watched, design: Design, age: Number | None, periods: Periods, choice: Choice
 ) -> tuple[Data, Penalty]:
@@ -79,7 +128,8 @@ def _on_all(
         terms[:, at : at + part.n_terms] = part.terms(rows.matrix[:, part.feature])
         at += part.n_terms
     baseline = baseline_log_hazard(rows, seen, periods)
-    return _assemble(terms, _age_terms(rows, age), rows.weight, seen, periods, design, choice, baseline)
+    share = shares(rows, seen)
+    return _assemble(terms, _age_terms(rows, age), rows.weight, seen, periods, design, choice, baseline, share)
 
 
 def without_folds(
@@ -146,6 +196,9 @@ def search(
     best = max(
         [best, *(bench.trial(replace(best.choice, penalty=p), best.theta) for p in nearby)], key=lambda t: t.held_out
     )
+    if ratios:
+        own = bench.own(best, _kinds(design, best.choice, bench.age_terms.shape[1]))
+        best = own if own.held_out > best.held_out + bench.doubt(own, best) else best
     return best.choice, best.theta
 
 
@@ -169,6 +222,7 @@ class _Bench:
         self.seen = Watched(seen.exposure[sample], seen.closed[sample], seen.period[sample])
         self.terms, self.age_terms = design.terms(rows.matrix), _age_terms(rows, age)
         self.baseline = baseline_log_hazard(rows, self.seen, periods)
+        self.share = shares(rows, self.seen)
         n_folds = 10 if len(rows) < 1000 else 5
         self.fold = fold_of_group(rows.group, n_folds, random_state)
         # A person's rows repeat one another: a unit of likelihood per person is one per row times their number.
@@ -177,23 +231,53 @@ class _Bench:
         self.margin = MARGIN * len(rows) / len(np.unique(rows.group)) if n_all < 2 * len(rows) else -np.inf
 
     def trial(self, choice: Choice, start: FloatArray | None = None) -> Trial:
-        data, penalty = _assemble(
-            self.terms,
-            self.age_terms,
-            self.rows.weight,
-            self.seen,
-            self.periods,
-            self.design,
-            choice,
-            self.baseline,
-        )
+        data, penalty = self._problem(choice)
         theta = maximise(data, penalty, penalty.start if start is None else start, tolerance=1e-6)
-        parts = [data.take(self.fold == fold) for fold in range(int(self.fold.max()) + 1)]
+        parts = self._parts(data)
         pieces = [derivatives(part, theta) for part in parts]
-        held_out = 0.0
-        for part, without in zip(parts, _left_out(pieces, penalty, theta), strict=True):
-            held_out += float(log_likelihood(part, without).sum())
-        return Trial(choice, held_out, theta)
+        return Trial(choice, self._held_out(parts, _left_out(pieces, penalty, theta)), theta)
+
+    def own(self, trial: Trial, kind: IntArray) -> Trial:
+        """The trial with penalties by evidence; for what is held out they are found without it."""
+        choice, theta = trial.choice, trial.theta
+        data, penalty = self._problem(choice)
+        parts, away = self._parts(data), theta - penalty.start
+        pieces = [derivatives(part, theta) for part in parts]
+        repeats = repeats_of(data, penalty, theta, self.rows.group)
+        second = np.sum([h for _, h in pieces], axis=0)
+        towards = np.sum([g for g, _ in pieces], axis=0) + second @ away
+        precision = by_evidence(second, towards, penalty.precision, kind, repeats)
+        without = []
+        for own_gradient, own_second in pieces:
+            rest, there = second - own_second, towards - own_gradient - own_second @ away
+            found = by_evidence(rest, there, penalty.precision, kind, repeats)
+            without.append(penalty.start + cho_solve(factorise(rest + found), there))
+        best = penalty.start + cho_solve(factorise(second + precision), towards)
+        return Trial(_owning(choice, precision, self.periods), self._held_out(parts, without), best)
+
+    def doubt(self, one: Trial, other: Trial) -> float:
+        """A standard error, over persons, of what one trial gains on another: what it must gain.
+
+        On a sample of a much larger register, where more will be known of each feature, what it may lose.
+        """
+        _, person = np.unique(self.rows.group, return_inverse=True)
+        gain = np.bincount(person, one.of_rows - other.of_rows)
+        error = float(np.sqrt(len(gain)) * gain.std())
+        return error if self.margin > 0 else -error
+
+    def _parts(self, data: Data) -> list[Data]:
+        return [data.take(self.fold == fold) for fold in range(int(self.fold.max()) + 1)]
+
+    def _held_out(self, parts: Sequence[Data], without: Iterable[FloatArray]) -> FloatArray:
+        """Log-likelihood of each row by coefficients found without its fold, (n,)."""
+        told = np.empty(len(self.fold))
+        for fold, (part, theta) in enumerate(zip(parts, without, strict=True)):
+            told[self.fold == fold] = log_likelihood(part, theta)
+        return told
+
+    def _problem(self, choice: Choice) -> tuple[Data, Penalty]:
+        parts = (self.rows.weight, self.seen, self.periods, self.design, choice, self.baseline, self.share)
+        return _assemble(self.terms, self.age_terms, *parts)
 
     def path(self, choice: Choice, penalties: Sequence[float]) -> Trial:
         """The best along falling penalties; stops when two in a row were worse."""
@@ -220,6 +304,7 @@ def _assemble(
     design: Design,
     choice: Choice,
     baseline: FloatArray,
+    share: FloatArray | None,
 ) -> tuple[Data, Penalty]:
     steady, changing, ageing = (np.array(c, dtype=np.int64) for c in (choice.steady, choice.changing, choice.ageing))
     blocks = [terms if len(steady) == terms.shape[1] else terms[:, steady]]
@@ -233,8 +318,10 @@ def _assemble(
             np.full(len(changing), choice.penalty * choice.change),
         ]
     )
+    if choice.own:
+        of_terms = np.array(choice.own)
     where = np.searchsorted(steady, changing)  # steady is ascending and holds every changing term
-    data = Data(np.concatenate(blocks, axis=1), seen, weight, periods.log_middle, where)
+    data = Data(np.concatenate(blocks, axis=1), seen, weight, periods.log_middle, where, share)
     return data, make_penalty(baseline, of_terms)
 
 

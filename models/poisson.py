@@ -23,17 +23,27 @@ LARGEST_LOG_HAZARD = 30.0
 
 @dataclass(frozen=True)
 class Data:
-    """Rows ready for fitting: terms (n, q), what was watched, weights (n,), slow clock (K,), changing terms."""
+    """Rows ready for fitting: terms (n, q), what was watched, weights (n,), slow clock (K,), changing terms.
+
+    ``share`` (n, K) is how much each period of a row counts beside its weight; all of it when None.
+    """
 
     terms: npt.NDArray[np.floating]
     seen: Watched
     weight: FloatArray
     clock: FloatArray
     changing: IntArray
+    share: FloatArray | None = None
 
     def take(self, rows: BoolArray) -> Data:
         seen = Watched(self.seen.exposure[rows], self.seen.closed[rows], self.seen.period[rows])
-        return Data(self.terms[rows], seen, self.weight[rows], self.clock, self.changing)
+        share = None if self.share is None else self.share[rows]
+        return Data(self.terms[rows], seen, self.weight[rows], self.clock, self.changing, share)
+
+    def counts(self, rows: slice) -> FloatArray:
+        """How much each period of these rows counts, (rows, K) or (rows, 1)."""
+        weight = self.weight[rows, None]
+        return weight if self.share is None else weight * self.share[rows]
 
     @property
     def n_periods(self) -> int:
@@ -82,8 +92,11 @@ def log_likelihood(data: Data, theta: FloatArray) -> FloatArray:
     for at in _blocks(len(out)):
         eta = log_hazard(data, theta, at)
         seen = data.seen
-        closing = np.where(seen.closed[at], eta[np.arange(len(eta)), seen.period[at]], 0.0)
-        out[at] = data.weight[at] * (closing - (seen.exposure[at] * np.exp(eta)).sum(axis=1))
+        told = -seen.exposure[at] * np.exp(eta)
+        told[np.arange(len(eta)), seen.period[at]] += np.where(
+            seen.closed[at], eta[np.arange(len(eta)), seen.period[at]], 0.0
+        )
+        out[at] = (data.counts(at) * told).sum(axis=1)
     return out
 
 
@@ -98,9 +111,7 @@ def derivatives(data: Data, theta: FloatArray, *, information: bool = True) -> t
     second = np.zeros((k + q + t,) * 2) if information else np.zeros((0, 0))
     for at in _blocks(len(data.weight)):
         terms = data.terms[at].astype(np.float64, copy=False)
-        mean = data.weight[at, None] * data.seen.exposure[at] * np.exp(log_hazard(data, theta, at))
-        residual = -mean
-        residual[np.arange(len(mean)), data.seen.period[at]] += data.weight[at] * data.seen.closed[at]
+        mean, residual = _residuals(data, theta, at)
         gradient[:k] += residual.sum(axis=0)
         gradient[k : k + q] += residual.sum(axis=1) @ terms
         if t:
@@ -110,6 +121,23 @@ def derivatives(data: Data, theta: FloatArray, *, information: bool = True) -> t
     lower = np.tril_indices(len(second), -1)
     second[lower] = second.T[lower]
     return gradient, second
+
+
+def scores(data: Data, theta: FloatArray) -> FloatArray:
+    """Each row's share of the gradient, (n, m)."""
+    terms = data.terms.astype(np.float64, copy=False)
+    _, residual = _residuals(data, theta, slice(0, len(terms)))
+    changing = (residual @ data.clock)[:, None] * terms[:, data.changing]
+    return np.concatenate([residual, residual.sum(axis=1)[:, None] * terms, changing], axis=1)
+
+
+def _residuals(data: Data, theta: FloatArray, at: slice) -> tuple[FloatArray, FloatArray]:
+    """Closings expected, and those seen less those expected, (rows, K) twice."""
+    counts = data.counts(at)
+    mean = counts * data.seen.exposure[at] * np.exp(log_hazard(data, theta, at))
+    closed, where = np.zeros_like(mean), np.arange(len(mean))
+    closed[where, data.seen.period[at]] = data.seen.closed[at]
+    return mean, counts * closed - mean
 
 
 def _add_information(
