@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,14 +43,14 @@ def command(ctx: click.Context, cases: int, seed: int, out: Path) -> None:
         model = ("--model", "models:/risk52@challenger", "--out", out / "lists", "--dev")
         _run(ctx, "4 Last Monday's lists", "list", out / "register", "--as-of", LAST_MONDAY, *model)
         _run(ctx, "5 This Monday's lists", "list", out / "register", "--as-of", EXTRACT_ON, *model)
-    home = f"RISK_HOME={_short(out / 'home')}"
+    risk = f"RISK_HOME={_short(out / 'home')} {_called('risk')}"
     click.secho(f"\nDone in {time.monotonic() - began:.0f} s; no case in it is real.", bold=True)
     click.echo(
         f"  the list      {_short(out / 'lists' / '2026-W47' / 'worklist.html')} (and .xlsx, .csv beside it)\n"
         f"  the report    {_short(out / 'report' / 'report.html')}\n"
-        f"  the page      {home} risk users add me --role leader --office Nord --dev, then {home} risk web --dev\n"
-        f"  the service   {home} risk serve --dev\n"
-        f"  the runs      mlflow ui --backend-store-uri sqlite:///{_short(out / 'home' / 'mlflow.db')}"
+        f"  the page      {risk} users add me --role leader --office Nord --dev, then {risk} web --dev\n"
+        f"  the service   {risk} serve --dev\n"
+        f"  the runs      {_called('mlflow')} ui --backend-store-uri sqlite:///{_short(out / 'home' / 'mlflow.db')}"
     )
 
 
@@ -63,6 +65,13 @@ def _run(ctx: click.Context, title: str, name: str, *args: object) -> None:
     assert sub is not None
     sub.main([str(a) for a in args], prog_name=f"risk {name}", standalone_mode=False)
     click.secho(f"  ({time.monotonic() - began:.0f} s)", dim=True)
+
+
+def _called(name: str) -> str:
+    """A command of this environment as a person in this folder would type it: by its path unless its name is enough."""
+    own = Path(sys.executable).parent / name
+    found = shutil.which(name)
+    return name if found is not None and Path(found) == own else _short(own)
 
 
 def _short(path: Path) -> str:

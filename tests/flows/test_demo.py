@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -26,3 +28,6 @@ def test_the_demo_walks_from_an_extract_to_two_mondays_and_leaves_the_environmen
     assert (tmp_path / "demo/report/report.html").is_file()
     assert (tmp_path / "demo/home/store-dev.db").is_file()  # for the staff's page
     assert "no case in it is real" in told.out
+    named = re.findall(r"^  the (?:service|runs) +(?:RISK_HOME=\S+ )?(\S+) ", told.out, flags=re.MULTILINE)
+    assert [Path(command).name for command in named] == ["risk", "mlflow"]
+    assert all(shutil.which(command) for command in named)  # as they stand there, from this folder
