@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import re
-import secrets
 import time
 import traceback
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from serving.counting import Counts
 from serving.lines import Line
 from serving.messages import could_name_a_person
 from serving.problems import KINDS, problem_response
+from serving.store.drawn import random_digits
 
 log = logging.getLogger("risk.serving")
 _METHODS = frozenset({"GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"})
@@ -58,7 +58,6 @@ class Ending:
 ENDINGS: dict[str, Ending] = {}
 
 
-_IDS: list[str] = []
 _ENCODED = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 _NAMES = frozenset(name for name, _ in _ENCODED)
 _ENCODED_DOCS = [(name, value) for name, value in _ENCODED if name != b"content-security-policy"]
@@ -115,17 +114,7 @@ def _dress(headers: list[tuple[bytes, bytes]], given: str, scope: Scope) -> None
 def _id_of(asked: bytes) -> str:
     """The caller's own id when it can be nothing else, or a new one."""
     text = asked.decode("latin-1")
-    return text if text and _SAFE_ID.fullmatch(text) and not could_name_a_person(text) else _new_id()
-
-
-def _new_id() -> str:
-    """32 random hexadecimal digits, drawn for many requests at once."""
-    try:
-        return _IDS.pop()
-    except IndexError:
-        drawn = secrets.token_hex(16 * 64)
-        _IDS.extend(drawn[i : i + 32] for i in range(32, len(drawn), 32))
-        return drawn[:32]
+    return text if text and _SAFE_ID.fullmatch(text) and not could_name_a_person(text) else random_digits()
 
 
 def _method(scope: Scope) -> str:

@@ -17,6 +17,7 @@ from serving.store.blockrows import kept_block, read_block
 from serving.store.blocks import BLOCK_DIGITS, SALT, Block, BlockPayload, packed, place_of
 from serving.store.blocktext import inputs, outputs
 from serving.store.chain import GENESIS, Link, is_sealed, link_hash, payload_hashes, seal
+from serving.store.drawn import random_digits
 from serving.store.engine import Store, alone
 from serving.store.pen import Head, Pen
 from serving.store.tables import idempotency, ledger, ledger_block, ledger_head, ledger_payload
@@ -110,8 +111,8 @@ def new_ids(n: int) -> list[str]:
 
     What is made together stands together in the index, so a group of scores touches a page or two of it and not one each.
     """
-    at, drawn = f"{time.time_ns() // 1_000_000:012x}", secrets.token_hex(10 * n)
-    return [at + drawn[20 * i : 20 * i + 20] for i in range(n)]
+    at = f"{time.time_ns() // 1_000_000:012x}"
+    return [at + random_digits()[:20] for _ in range(n)]
 
 
 def score_entry(
@@ -119,7 +120,7 @@ def score_entry(
     case_id: str, given: str, told: str,
 ) -> Entry:  # fmt: skip
     """One score: what was asked (``given``) and what is answered (``told``), both JSON."""
-    salt = secrets.token_hex(16)
+    salt = random_digits()
     hashes = payload_hashes(salt, case_id, given, told)
     link = Link(SCORE, score_id, at, caller, office, request_id, model_version, as_of, status, *hashes)
     return Entry(link, Payload(case_id, salt, given, told))
@@ -292,4 +293,4 @@ def erasure_entry(
     if emptied:
         what["emptied"] = {str(seq): sorted(rows) for seq, rows in sorted(emptied.items())}
     detail = json.dumps(what, separators=(",", ":"))
-    return Entry(Link(ERASURE, secrets.token_hex(16), at, caller, "", "", "", "", "", "", "", detail), None)
+    return Entry(Link(ERASURE, random_digits(), at, caller, "", "", "", "", "", "", "", detail), None)
