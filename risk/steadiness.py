@@ -51,7 +51,7 @@ def left_since(table: pd.DataFrame, last_week: LastWeek | None, listed: Sequence
         ["not_open", "moved_team", "excluded", "contacted", "duty_met", "draw_over"],
         default="below_capacity",
     )
-    gone = (section == "") | moved.to_numpy() | ~np.isin(section, list(listed))
+    gone = moved.to_numpy() | ~np.isin(section, list(listed))
     left = both.assign(why=why)[gone].drop(columns=TEAM)
     left = left.rename(columns={"office_before": "office", "team_before": "team"})
     return left[[*TEAM, "case_id", "why"]].sort_values([*TEAM, "why", "case_id"], ignore_index=True)

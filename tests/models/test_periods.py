@@ -38,6 +38,14 @@ def test_horizons_are_always_edges_and_the_rest_are_weeks_that_exist():
     assert 8 <= periods.count <= 20
 
 
+def test_edges_where_many_cases_close_at_once_keep_their_distance():
+    weeks = np.repeat(np.arange(210, 225) / 7, 20)  # two weeks in which everybody closes
+    edges = choose_periods(rows(np.ones(len(weeks), bool), weeks), (52.0,), 14).edges
+    between = edges[(edges > 0) & (edges < 52)]
+    assert 2 <= len(between) <= 4
+    assert np.diff(between).min() >= 0.52  # a hundredth of the horizon
+
+
 def test_following_cases_further_adds_one_edge_where_cases_close():
     many = rows(np.ones(100, bool), np.linspace(1, 100, 100))
     none = rows(np.ones(40, bool), np.linspace(1, 40, 40))

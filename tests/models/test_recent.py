@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -110,6 +112,13 @@ def test_a_change_further_back_than_asked_is_not_looked_for(fitted: dict[str, st
     near = opened(fitted).refresh(X, y, None, age, within=13).change_
     assert near is None or near.weeks_ago <= 13
     assert opened(fitted).refresh(X, y, None, age, within=2).to_files() == fitted
+
+
+@pytest.mark.parametrize("wrong", [lambda age: age[1:], lambda age: np.where(age == age[0], np.nan, age)])
+def test_an_age_that_is_missing_is_refused(fitted: dict[str, str], wrong: Callable[[Floats], Floats]) -> None:
+    X, y, age = cases(0.5)
+    with pytest.raises(CaseDataError, match=rf"age .* must be {len(X)} finite numbers"):
+        opened(fitted).refresh(X, y, None, wrong(age))
 
 
 def test_what_each_feature_adds_still_adds_up(fitted: dict[str, str]) -> None:

@@ -31,6 +31,11 @@ def test_every_way_of_writing_a_day_gives_the_same_day(text: str) -> None:
     assert read_date(text).value == date(2025, 12, 31)
 
 
+def test_the_first_and_the_last_day_that_are_read() -> None:
+    assert read_date("01-01-1900").value == date(1900, 1, 1)
+    assert read_date("31-12-2100").value == date(2100, 12, 31)
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -38,6 +43,8 @@ def test_every_way_of_writing_a_day_gives_the_same_day(text: str) -> None:
         ("12/31/2025", "no such day"),  # month first is never tried
         ("31122025", "date outside 1900-2100"),  # read as yyyymmdd only
         ("30-02-2025", "no such day"),
+        ("31-12-1899", "date outside 1900-2100"),
+        ("01-01-2101", "date outside 1900-2100"),
         ("45992", "not a date"),  # a spreadsheet's day number
         ("2025-12-31T23:30Z", "not a date"),  # another day in Denmark
         ("31-12.2025", "not a date"),

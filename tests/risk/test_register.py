@@ -61,6 +61,19 @@ def test_a_closing_or_a_fact_from_after_the_extract_is_refused(make: Callable[..
         make(extract_on=date(2026, 10, 15))
 
 
+def test_a_closing_on_the_extract_date_itself_is_not_known_yet(tables: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    cases, facts = tables
+    extract_on = date(2026, 11, 16)
+    is_last = cases["closed_on"] == cases["closed_on"].max()
+    for day, is_known in ((date(2026, 11, 15), True), (extract_on, False)):
+        moved = cases.assign(closed_on=cases["closed_on"].mask(is_last, pd.Timestamp(day)))
+        if is_known:
+            assert len(make_register(moved, facts, extract_on)) == len(cases)
+        else:
+            with pytest.raises(AsOfError, match="1 cases close on or after the extract date 2026-11-16"):
+                make_register(moved, facts, extract_on)
+
+
 def test_a_register_that_cannot_be_written_leaves_the_old_one_whole(register: Register, tmp_path: Path) -> None:
     write_register(register, tmp_path / "reg")
     before = {p.name: p.read_bytes() for p in (tmp_path / "reg").iterdir()}
