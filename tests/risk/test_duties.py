@@ -75,12 +75,13 @@ def test_a_duty_is_due_through_the_sunday_of_the_week_and_overdue_from_the_day_a
 
 
 def test_a_team_that_never_recorded_a_follow_up_is_not_called_overdue(policy: Policy) -> None:
-    opened = {"past": "2026-08-03", "ahead": "2026-10-05", "sunday": "2026-10-04"}
+    opened = {"past": "2026-08-03", "today": "2026-09-28", "ahead": "2026-10-05", "sunday": "2026-10-04"}
     duties = duties_of(policy, opened, has_records=False)
     assert one(duties, "past") | {"duty": "", "overdue_days": 0, "is_due": False} == one(duties, "past")
     assert pd.isna(one(duties, "past")["due_on"])
     assert one(duties, "ahead")["due_on"] == pd.Timestamp("2026-11-30")
     assert one(duties, "sunday")["is_due"]
+    assert one(duties, "today")["is_due"]
     assert duties.timeliness["has_follow_ups"].tolist() == [False]
 
 
