@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from risk.errors import OutputError
 from risk.options import DAY
 
 CHAMPION = "models:/risk52@champion"
@@ -32,6 +33,8 @@ def score_command(register: Path, as_of: date, out: Path, model: str, reasons: i
     from serving.batch import score_file
     from serving.inservice import InService
 
+    if out.suffix.lower() not in (".parquet", ".csv"):
+        raise OutputError(f"{out.name or out}: scores are written as .parquet or .csv; name a file that ends so")
     about_register(register)  # a wrong path is told before a model is fetched
     with telling() as step:
         step("opening the model", 0.0)

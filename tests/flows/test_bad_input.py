@@ -99,6 +99,16 @@ def bundle(small_bundle: Bundle, tmp_path: Path) -> Path:
     return tmp_path / "bundle"
 
 
+@pytest.mark.parametrize("name", ["scores.xlsx", "scores", "scores.parquet.gz"])
+def test_scores_are_not_written_under_a_name_that_says_another_format(
+    run: Run, folder: Path, bundle: Path, tmp_path: Path, name: str
+) -> None:
+    code, told = run("score", folder, *AS_OF, "--model", bundle, "--out", tmp_path / name)
+    assert code == 12
+    assert told.endswith(f"{name}: scores are written as .parquet or .csv; name a file that ends so")
+    assert not (tmp_path / name).exists()
+
+
 @pytest.mark.parametrize("command", ["train", "list", "score"])
 def test_a_day_after_the_extract_is_refused(run: Run, folder: Path, bundle: Path, tmp_path: Path, command: str) -> None:
     more = {"train": [], "list": ["--model", bundle], "score": ["--model", bundle, "--out", tmp_path / "s.parquet"]}
