@@ -3,10 +3,11 @@
     python -m benchmarks.batch                       # a million cases; some minutes
     python -m benchmarks.batch --smoke --out out/    # seconds; shows that it runs, its ratios mean nothing
 
-*Bare*: ``Booster.predict`` of 300 trees of 31 leaves on a matrix that is in memory already; nothing else is counted.
+*Bare*: ``Booster.predict`` of 300 trees of 31 leaves, grown by LightGBM's own settings, on a matrix that is in memory
+already; nothing else is counted.
 *Ours*: ``risk score``: a register folder in (cases, and every fact ever recorded of them), a ranked Parquet file out, with
-the curve of every case. *Additive* and *direct* are the learners as they come; *direct, 300 x 31* has the trees of the bare
-one. One thread each. Every measurement is a process of its own, and they take turns; CPU is that of the process, which a
+the curve of every case. *Additive* and *direct* are the learners as they come; *direct, 300 x 31* has as many trees as the
+bare one, as large. One thread each. Every measurement is a process of its own, and they take turns; CPU is that of the process, which a
 busy machine disturbs less than the clock on the wall. The peak of memory is that of the whole process.
 
 The cases are made up: those open before week 52 of a synthetic register, over and over under new ids, each time with
@@ -28,6 +29,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
+import lightgbm as lgb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -46,12 +48,12 @@ from risk.snapshot import is_open, snapshot_rows, take_snapshot
 from risk.synthetic import synthesise
 
 RESULTS = Path(__file__).parent / "results"
+BARE, LEAVES = "bare", 31
 LEARNERS: dict[str, tuple[str, dict[str, Any]]] = {
     "additive": ("additive", {}),
     "direct": ("direct", {}),
-    "direct, 300 x 31": ("direct", {"n_estimators": 300, "num_leaves": 31, "patience": 0}),
+    "direct, 300 x 31": ("direct", {"n_estimators": 300, "num_leaves": LEAVES, "patience": 0}),
 }
-BARE = "bare"
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,8 @@ class Measured:
     rows: int
 
 
-def make_bundles(register: Register, folder: Path, trees: int) -> None:
-    """A bundle per learner, learned at registration."""
+def make_models(register: Register, folder: Path, trees: int) -> None:
+    """A bundle per learner, learned at registration, and plain trees beside them."""
     outcome, names, encoded = read_outcome_definition(), list(features.default_features()), register.encoded
     days = encoded.registered_on + np.timedelta64(1, "D")
     is_here = (days <= np.datetime64(register.extract_on)) & (np.isnat(encoded.closed_on) | (encoded.closed_on >= days))
@@ -86,6 +88,11 @@ def make_bundles(register: Register, folder: Path, trees: int) -> None:
         learner = catalogue.make(learner_name, random_state=1, **(given | few))
         learner.fit(X, y, entry_weeks(rows, outcome))
         Bundle(learner, None, meta=meta).save(folder / name)
+    # What it learns does not matter here, only how long its trees take: they are grown to their full size.
+    matrix = np.column_stack([learner.columns_.encode(X), entry_weeks(rows, outcome)])
+    open_past = lgb.Dataset(matrix, y["weeks"] > 26, categorical_feature=learner.columns_.categories)
+    settings = {"objective": "binary", "num_leaves": LEAVES, "learning_rate": 0.05, "verbose": -1, "num_threads": 1}
+    lgb.train(settings, open_past, num_boost_round=trees).save_model(folder / f"{BARE}.txt")
 
 
 def tile(register: Register, n: int, folder: Path) -> None:
@@ -143,7 +150,7 @@ def bare(place: Path, as_of: date) -> tuple[int, float, float]:
     from risk.parts import RegisterParts
     from serving.inservice import InService
 
-    model = InService(Bundle.open(place / "direct, 300 x 31"), BARE)
+    model = InService(Bundle.open(place / "direct"), BARE)
     names = model.meta["features"]
     blocks = []
     for part in RegisterParts(place / "register", sorted({s for n in names for s in features.catalogue()[n].sources})):
@@ -151,9 +158,9 @@ def bare(place: Path, as_of: date) -> tuple[int, float, float]:
         built = features.build_features(snapshot, names)
         blocks.append(np.column_stack([*(built[n] for n in names), entry_weeks(snapshot, model.outcome)]))
     matrix = np.concatenate(blocks)
-    booster: Any = model.bundle.learner
+    booster = lgb.Booster(model_file=place / f"{BARE}.txt")
     cpu, wall = time.process_time(), time.perf_counter()
-    booster.booster_.predict(matrix, raw_score=True, num_threads=1)
+    booster.predict(matrix, raw_score=True, num_threads=1)
     return len(matrix), time.process_time() - cpu, time.perf_counter() - wall
 
 
@@ -212,7 +219,7 @@ def main(cases: int, rounds: int, smoke: bool, out: Path, child_name: str | None
     with TemporaryDirectory() as folder:
         place = Path(folder)
         register, _ = synthesise(learned_from, 3)
-        make_bundles(register, place, trees)
+        make_models(register, place, trees)
         tile(register, cases, place / "register")
         n_facts = pq.read_metadata(place / "register/facts.parquet").num_rows
         names = [BARE, *LEARNERS]
