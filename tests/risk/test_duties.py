@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -190,6 +190,15 @@ def test_a_follow_up_planned_after_the_last_one_held_is_told(policy: Policy) -> 
 def test_a_day_after_the_extract_is_refused(policy: Policy) -> None:
     with pytest.raises(AsOfError, match="lies after the extract date"):
         duties_of(policy, {"a": "2026-08-03"}, as_of=date(2027, 1, 1))
+
+
+def test_a_milestone_holds_from_its_first_day_through_its_last(policy: Policy) -> None:
+    days = {"valid_from": MONDAY, "valid_until": MONDAY + timedelta(days=1)}
+    short = policy.model_copy(update={"milestones": tuple(m.model_copy(update=days) for m in policy.milestones)})
+    told = [
+        one(duties_of(short, {"a": "2026-08-31"}, as_of=MONDAY + timedelta(days=k)))["milestone"] for k in range(-1, 3)
+    ]
+    assert told == ["", "broad_assessment", "broad_assessment", ""]
 
 
 def test_a_missed_milestone_is_told_only_where_milestones_are_recorded(policy: Policy) -> None:
