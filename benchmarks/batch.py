@@ -179,7 +179,9 @@ def child(name: str, place: Path, as_of: date) -> None:
 def measure(name: str, round_: int, place: Path, as_of: date) -> Measured:
     line = [sys.executable, "-m", "benchmarks.batch", "--child", name, "--place", str(place), "--day", str(as_of)]
     one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ARROW_NUM_THREADS"), "1")
-    done = subprocess.run(line, env=os.environ | one, capture_output=True, text=True, check=False)
+    # As an installed program runs: from modules that were compiled before.
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"} | one
+    done = subprocess.run(line, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise click.ClickException(f"{name} failed: {done.stderr[-600:]}")
     return Measured(name, round_, **json.loads(done.stdout))
