@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from risk.errors import ConfigError
@@ -78,6 +80,14 @@ def test_benefit_begins_after_the_waiting_days_of_the_date_and_the_status(regist
     start = paid_from(register, read_rates())
     # 2025: 30 days for an employee and for an unknown status, 14 for the unemployed second case.
     assert (start - register.encoded.opened_on).astype(int).tolist() == [30, 14, 30, 30, 30]
+
+
+@pytest.mark.parametrize(
+    ("day", "waits"), [("2011-12-31", 21), ("2012-01-01", 30), ("2007-04-01", 14), ("2007-04-02", 15)]
+)
+def test_waiting_days_change_on_their_first_day(register: Register, day: str, waits: int) -> None:
+    moved = replace(register, cases=register.cases.assign(opened_on=pd.Timestamp(day)))
+    assert (paid_from(moved, read_rates())[0] - np.datetime64(day)).astype(int) == waits
 
 
 @pytest.mark.parametrize(

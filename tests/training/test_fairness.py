@@ -45,6 +45,16 @@ def test_recall_is_the_share_of_a_groups_long_cases_that_were_listed(made: Regis
     assert sex.loc["male", "base_rate_low"] < 0.5 < sex.loc["male", "base_rate_high"]
 
 
+def test_of_a_group_listed_in_part_the_others_are_told_apart(made: Register, quick_plan: Plan) -> None:
+    register = with_sex(made, ["female"] * 60 + ["male"] * 140)
+    table = fairness(register, mondays_of(register, 200), quick_plan)
+    men = table[table["attribute"] == "sex"].set_index("group").loc["male"]
+    # Of 140 men 40 are listed, 20 of them long; of the 100 others 50.
+    assert men["share_listed"] == pytest.approx(40 / 140)
+    assert men["recall"] == pytest.approx(20 / 70)
+    assert men["long_rate_not_listed"] == pytest.approx(50 / 100)
+
+
 def test_groups_under_five_are_suppressed_and_under_fifty_only_named(made: Register, quick_plan: Plan) -> None:
     register = with_sex(made, ["female"] * 4 + ["male"] * 40 + [None] * 156)
     table = fairness(register, mondays_of(register, 200), quick_plan)
