@@ -213,6 +213,16 @@ def test_a_missed_milestone_is_told_only_where_milestones_are_recorded(policy: P
     np.testing.assert_allclose(recorded["lift"], [0.05, 0.0, 0.0])
 
 
+@pytest.mark.parametrize(("day", "state"), [("2026-11-22", "ahead"), ("2026-11-23", "missed")])
+def test_a_milestone_recorded_on_the_day_itself_is_not_known_yet(policy: Policy, day: str, state: str) -> None:
+    opened = {"a": "2026-08-03", "c": "2026-06-01"}
+    reached = [("c", "2026-08-30"), ("a", day)]
+    told = duties_of(policy, opened, *((c, d, "milestone_done", "broad_assessment") for c, d in reached))
+    assert one(told)["milestone_state"] == state  # once it is done the next one lies ahead
+    first = duties_of(policy, {"a": "2026-08-03", "b": "2026-08-03"}, ("b", day, "milestone_done", "broad_assessment"))
+    assert one(first)["milestone_state"] == ("missed" if state == "ahead" else "ahead")  # does the team record any?
+
+
 @pytest.mark.parametrize(
     ("status", "month_end"), [("employee", "2026-12-31"), ("unemployed", "2026-11-30"), (None, "2026-12-31")]
 )
