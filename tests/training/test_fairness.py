@@ -65,6 +65,13 @@ def test_groups_under_five_are_suppressed_and_under_fifty_only_named(made: Regis
     assert sex.loc["unknown", "note"] == ""
 
 
+@pytest.mark.parametrize(("n", "note"), [(9, "suppressed"), (10, "too few to say")])
+def test_five_are_enough_to_be_told_and_four_are_not(made: Register, quick_plan: Plan, n: int, note: str) -> None:
+    register = with_sex(made, ["female"] * n + ["male"] * (200 - n))  # every other one exceeded: 4 of 9, 5 of 10
+    table = fairness(register, mondays_of(register, 200), quick_plan)
+    assert table[table["attribute"] == "sex"].set_index("group").loc["female", "note"] == note
+
+
 def test_a_group_in_which_nearly_nobody_or_nearly_everybody_exceeded_is_suppressed_too(
     made: Register, quick_plan: Plan
 ) -> None:
