@@ -31,12 +31,12 @@ from risk.reasons import Reason, explain_snapshot
 from risk.scoring import NOT_FOR, OBJECTION, PURPOSE, ScoringModel, outcome_of, score_columns
 from risk.snapshot import snapshot_rows, take_snapshot
 from serving.files.semicolon import harmless
+from serving.heap import keep_memory
 from serving.ranking import Portions
 
 # Told at a time: a reason is a handful of texts, and many of them at once would fill memory.
 PORTION = 4096
 PLACE = "place in the part"
-KEPT_BYTES = 31 * 2**20
 REASON = pa.struct(
     [
         ("feature", pa.string()),
@@ -87,7 +87,7 @@ def score_file(
     OutputError
         When the file cannot be written; what stood there is untouched.
     """
-    _keep_memory()
+    keep_memory()  # what one part has used serves the next: a twelfth of the time
     sources = {s for n in model.meta["features"] for s in features.catalogue()[n].sources}
     parts = RegisterParts(register, [*sorted(sources), OBJECTION], scratch=_parent(out))
     scoring = _Scoring(parts, as_of, model)
@@ -100,15 +100,6 @@ def score_file(
         step("writing", 0.9)
         n_listed = _write(made, out, scoring, portions, told, n_reasons, min(top, statuses["scored"]) if top else None)
     return Batch(statuses, n_listed, scoring.horizon, model.version)
-
-
-def _keep_memory() -> None:
-    """Let memory that one part has used serve the next.
-
-    The C library gives large blocks back at once, each to be cleared anew by the system at its next use, which takes a
-    twelfth of the time; until a block was freed that is larger (mallopt(3), M_MMAP_THRESHOLD). This one is never touched.
-    """
-    np.empty(KEPT_BYTES, dtype=np.uint8)
 
 
 def _parent(out: Path) -> Path:

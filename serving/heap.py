@@ -1,4 +1,4 @@
-"""How the C library keeps the memory a request has used."""
+"""How the C library keeps the memory that a request, or one part of a file, has used."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ _MOST = 32 << 20
 def keep_memory() -> bool:
     """Keep what a large request has used for the next one, instead of giving it back and asking for it page by page.
 
-    A request of 1,000 cases takes some megabytes for a few milliseconds. Given back each time, a tenth of what it costs goes
-    into the kernel clearing the same pages again. Kept is at most what the largest requests at one time have needed.
+    A request of 1,000 cases takes some megabytes for a few milliseconds, a part of a register a few dozen. Given back each
+    time, about a tenth of the work goes into the system clearing the same pages again. Kept is at most what the largest
+    requests at one time have needed.
 
     Returns
     -------
