@@ -3,9 +3,13 @@ r"""What a ridge fit says of each feature, as tables: where the trees of the gla
 On small registers a straight line per feature tells more than steps that trees have to find one by one. So the log-odds
 begin with a penalised logistic fit on the same outcomes,
 
-.. math:: \mathrm{offset}(e) + b(e) + \sum_j \bigl[ f_j(x_j) + \log(1 + e)\, v_j(x_j) \bigr]
+.. math:: \mathrm{offset}(e) + b(e) + s(e) \sum_j \bigl[ f_j(x_j) + \log(1 + e)\, v_j(x_j) \bigr], \qquad
+          s(e) \propto \frac{H(e)}{1 - \exp(-H(e))}, \quad H(e) = -\log\mathrm{expit}(\mathrm{offset}(e)),
 
-with the terms and penalties that the linear hazard chose on these rows (:mod:`models.linear`). Every number is replaced
+with the terms and penalties that the linear hazard chose on these rows (:mod:`models.linear`). A step of the log hazard
+moves the log-odds of passing in proportion to ``s``, up to twice as far for a young case as for one close to the horizon,
+where little of the hazard ``H`` of the average case is left; so one and the same effect of a feature serves all ages. ``s``
+is 1 on average over rows. Every number is replaced
 by the mean of its bin beforehand, so the fit is a function of bins and is written into tables without loss; the trees
 then learn what is left of it, and both stand in the same tables.
 """
@@ -40,8 +44,10 @@ def straight_tables(rows: Rows, outcome: FloatArray, offset: FloatArray, linear:
     offset : (n,) log-odds it is added to
     linear : fitted on such rows; only its terms and penalties are used
     """
-    binned = _Binned.of(rows, linear)
-    theta = _maximise(binned, outcome, offset, rows.weight, linear)
+    binned = _Binned.of(rows, offset, linear)
+    _, person, repeats = np.unique(rows.group, return_inverse=True, return_counts=True)
+    # Rows of one person have one ending: as in the linear hazard, each counts by the root of their number.
+    theta = _maximise(binned, outcome, offset, rows.weight / np.sqrt(repeats[person]), linear)
     return binned.tables(theta, linear)
 
 
@@ -61,10 +67,11 @@ class _Binned:
     age: _Column
     at: npt.NDArray[np.intp]  # (columns, n)
     at_age: npt.NDArray[np.intp]  # (n,)
+    stretch: FloatArray  # (ages,) s of the module text
     n_features: int
 
     @classmethod
-    def of(cls, rows: Rows, linear: LinearHazard) -> _Binned:
+    def of(cls, rows: Rows, offset: FloatArray, linear: LinearHazard) -> _Binned:
         columns: dict[int, _Column] = {}
         at = np.empty((len(linear.design_.parts), len(rows)), dtype=np.intp)
         for i, part in enumerate(linear.design_.parts):
@@ -77,7 +84,12 @@ class _Binned:
         at_age = np.searchsorted(cuts, rows.entry, side="left")
         middle = _means(rows.entry, at_age, cuts)
         terms = np.zeros((len(middle), 0)) if linear.age_ is None else linear.age_.terms(np.log1p(middle))
-        return cls(columns, _Column(cuts, terms), at, at_age, rows.matrix.shape[1])
+        ahead = np.logaddexp(0.0, -offset)  # hazard of the average case from its age to the horizon
+        steps = np.where(ahead > 1e-9, ahead / -np.expm1(-np.maximum(ahead, 1e-9)), 1.0)
+        steps /= steps.mean()  # only ages differ: what one age alone needs is the penalty's business
+        number = np.bincount(at_age, minlength=len(middle))
+        stretch = np.where(number > 0, np.bincount(at_age, steps, len(middle)) / np.maximum(number, 1), 1.0)
+        return cls(columns, _Column(cuts, terms), at, at_age, stretch, rows.matrix.shape[1])
 
     def blocks(self, linear: LinearHazard) -> Iterator[tuple[slice, FloatArray]]:
         """Some rows at a time, and their terms: steady, of age, and ageing, as many as there are coefficients."""
@@ -88,6 +100,7 @@ class _Binned:
                 [c.terms[at[here]] for c, at in zip(self.columns.values(), self.at, strict=True)], axis=1
             )
             age = self.age.terms[self.at_age[here]]
+            every *= self.stretch[self.at_age[here], None]
             yield here, np.concatenate([every[:, steady], age, every[:, ageing] * age[:, :1]], axis=1)
 
     def tables(self, theta: FloatArray, linear: LinearHazard) -> Tables:
@@ -104,7 +117,8 @@ class _Binned:
             own = slice(first, first + column.terms.shape[1])
             first = own.stop
             cuts[j] = column.cuts
-            values[j] = _rounded(column.terms @ always[own] + straight * (column.terms @ with_age[own]))
+            effect = column.terms @ always[own] + straight * (column.terms @ with_age[own])
+            values[j] = _rounded(self.stretch[:, None] * effect)
         return Tables(self.age.cuts, _rounded(base), tuple(cuts), tuple(values))
 
 
@@ -120,6 +134,8 @@ def _maximise(
             np.full(len(ageing), choice.penalty * choice.ageing_ratio),
         ]
     )
+    if choice.own:  # steady, age, ageing, and the changing ones that have no place here
+        precision = np.array(choice.own[: len(precision)])
     theta = np.zeros(len(precision))
     for _ in range(STEPS if len(theta) else 0):
         gradient, second = -precision * theta, np.diag(precision)

@@ -54,15 +54,41 @@ def test_the_fit_is_that_of_a_logistic_regression_with_the_same_penalty(
 ) -> None:
     learner, rows, stays = made
     steady = tuple(range(learner.design_.n_terms))
-    learner.choice_ = replace(learner.choice_, penalty=3.0, steady=steady, bend=1.0, ageing=(), changing=())
+    learner.choice_ = replace(learner.choice_, penalty=3.0, steady=steady, bend=1.0, ageing=(), changing=(), own=())
     learner.age_ = None
     tables = straight_tables(rows, stays, np.zeros(N), learner)
     parts, base = tables.parts(rows.matrix, rows.entry)
     oracle = LogisticRegression(C=1 / 3.0, fit_intercept=False, tol=1e-10, max_iter=1000)
-    oracle.fit(learner.design_.terms(rows.matrix), stays, rows.weight)
+    terms = learner.design_.terms(rows.matrix)
+    oracle.fit(terms, stays, rows.weight)
     # Every value is its bin's mean here: all columns take few values.
-    wanted = oracle.decision_function(learner.design_.terms(rows.matrix))
+    wanted = oracle.decision_function(terms)
     np.testing.assert_allclose(base + parts.sum(axis=1), wanted, atol=1e-5)
+
+
+def test_an_effect_reaches_farther_the_more_hazard_lies_ahead(made: tuple[LinearHazard, Rows, np.ndarray]) -> None:
+    learner, rows, stays = made
+    learner.choice_ = replace(learner.choice_, ageing=())
+    young = rows.entry == 0.0
+    rows = replace(rows, entry=np.where(young, 0.0, 40.0))
+    tables = straight_tables(rows, stays, np.where(young, -2.0, 2.0), learner)
+    ahead = -np.log(1.0 / (1.0 + np.exp(np.array([2.0, -2.0]))))  # of the average case, by its chance
+    reach = ahead / (1.0 - np.exp(-ahead))
+    ages = np.searchsorted(tables.age_cuts, [0.0, 40.0])
+    assert np.abs(tables.values[0]).max() > 0.05
+    np.testing.assert_allclose(tables.values[0][ages[0]] / reach[0], tables.values[0][ages[1]] / reach[1], atol=1e-6)
+
+
+def test_rows_of_one_person_count_by_the_root_of_their_number(made: tuple[LinearHazard, Rows, np.ndarray]) -> None:
+    learner, rows, stays = made
+    four = np.repeat(np.arange(N), 4)
+    twice = replace(rows, weight=rows.weight * 2.0)
+    again = straight_tables(rows.take(four), stays[four], np.zeros(4 * N), learner)
+    wanted = straight_tables(twice, stays, np.zeros(N), learner)
+    for j in range(len(wanted.values)):
+        at = np.searchsorted(wanted.cuts[j], rows.matrix[:, j])
+        there = np.searchsorted(again.cuts[j], rows.matrix[:, j])
+        np.testing.assert_allclose(again.values[j][0][there], wanted.values[j][0][at], atol=1e-5)
 
 
 def test_sums_are_exact_a_constant_adds_nothing_and_an_unseen_value_has_a_bin(
