@@ -84,7 +84,8 @@ def list_command(
         step("scoring and prioritising", 0.5)
         lists = make_lists(cases, as_of, bundle, rules, earlier, prices)
         step("writing the lists", 0.75)
-        told = summary(lists, write_lists(lists, folder, speaker))
+        written_in: list[str] = []
+        told = summary(lists, write_lists(lists, folder, speaker, written_in.append)) | {"written_in": written_in}
         if store is not None:
             step("putting the lists into the store", 0.85)
             saved = keep_lists(store, lists, look_into(lists, bundle), datetime.now(UTC), "risk list")
@@ -101,5 +102,7 @@ def list_command(
     if told["n_teams_short"]:
         click.echo(f"{told['n_teams_short']} teams have more duties than places; all duties are listed")
     click.echo(f"written to {told['folder']}: worklist.html, .xlsx, .csv, .json, and one page per team in teams/")
+    if written_in:
+        click.echo(f"left as they were, because somebody has written in them: {', '.join(written_in)}")
     if "store_revision" in told:
         click.echo(f"in the store as revision {told['store_revision']}, for 'risk web'")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -62,11 +64,16 @@ def make_lists(
     return Lists(worklist, scores, duties, reasons, register)
 
 
-def write_lists(lists: Lists, out: Path, speaker: Speaker) -> Path:
+def write_lists(lists: Lists, out: Path, speaker: Speaker, stays: Callable[[str], None] = lambda _: None) -> Path:
     """Write the folder of the week under ``out`` and return it.
 
     The first list of a week is ``out/2026-W48``; a later one with other content is a new revision, ``2026-W48-r2``, and
-    the first stays. The same content is written to the same folder, byte for byte.
+    the first stays. The same content is written to the same folder, byte for byte; but a workbook or a table there that
+    somebody has written in since stays as it is.
+
+    Parameters
+    ----------
+    stays : told the name of each file that stays
 
     Raises
     ------
@@ -91,7 +98,17 @@ def write_lists(lists: Lists, out: Path, speaker: Speaker) -> Path:
             mine = [lines[0], *(lines[i + 1] for i in place.get((team.office, team.team), []))]
             (new / "teams" / f"{slug}.csv").write_bytes(csv_bytes(mine))
             (new / "teams" / f"{slug}.html").write_text(alone[slug], "utf-8")
+        _keep_written_in(folder, new, stays)
     return folder
+
+
+def _keep_written_in(folder: Path, new: Path, stays: Callable[[str], None]) -> None:
+    """Let files of the same content that people write in, and have, take the place of fresh ones."""
+    for fresh in sorted(path for ending in (".xlsx", ".csv") for path in new.rglob(f"*{ending}")):
+        name = fresh.relative_to(new)
+        if (folder / name).is_file() and (folder / name).read_bytes() != fresh.read_bytes():
+            shutil.copy2(folder / name, fresh)
+            stays(name.as_posix())
 
 
 def find_last_week(out: Path, as_of: date) -> LastWeek | None:

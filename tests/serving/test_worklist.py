@@ -367,6 +367,23 @@ def test_an_earlier_list_that_was_changed_or_damaged_is_refused(folder: Path, tm
         read_content(tmp_path / "nowhere")
 
 
+def test_what_a_team_has_written_in_its_workbook_outlives_the_same_list_made_again(
+    lists: Lists, tmp_path: Path
+) -> None:
+    first = write_lists(lists, tmp_path, Speaker("da"))
+    book = (first / "worklist.xlsx").read_bytes() + b"a note"
+    (first / "worklist.xlsx").write_bytes(book)
+    table = (first / "teams" / "nord.csv").read_bytes() + b"called on Tuesday;\n"
+    (first / "teams" / "nord.csv").write_bytes(table)
+    (first / "worklist.html").write_text("spoiled", "utf-8")
+    stayed: list[str] = []
+    write_lists(lists, tmp_path, Speaker("da"), stayed.append)
+    assert sorted(stayed) == ["teams/nord.csv", "worklist.xlsx"]
+    assert (first / "worklist.xlsx").read_bytes() == book
+    assert (first / "teams" / "nord.csv").read_bytes() == table
+    assert "spoiled" not in (first / "worklist.html").read_text("utf-8"), "nobody writes in a page"
+
+
 def test_a_second_list_of_the_week_is_a_new_revision_and_the_first_stays(lists: Lists, tmp_path: Path) -> None:
     first = write_lists(lists, tmp_path, Speaker("da"))
     kept = {p.name: p.read_bytes() for p in first.iterdir() if p.is_file()}
