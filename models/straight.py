@@ -45,9 +45,8 @@ def straight_tables(rows: Rows, outcome: FloatArray, offset: FloatArray, linear:
     linear : fitted on such rows; only its terms and penalties are used
     """
     binned = _Binned.of(rows, offset, linear)
-    _, person, repeats = np.unique(rows.group, return_inverse=True, return_counts=True)
-    # Rows of one person have one ending: as in the linear hazard, each counts by the root of their number.
-    theta = _maximise(binned, outcome, offset, rows.weight / np.sqrt(repeats[person]), linear)
+    # Rows of a person count in full: how many there are tells when the case ended.
+    theta = _maximise(binned, outcome, offset, rows.weight, linear)
     return binned.tables(theta, linear)
 
 

@@ -79,18 +79,6 @@ def test_an_effect_reaches_farther_the_more_hazard_lies_ahead(made: tuple[Linear
     np.testing.assert_allclose(tables.values[0][ages[0]] / reach[0], tables.values[0][ages[1]] / reach[1], atol=1e-6)
 
 
-def test_rows_of_one_person_count_by_the_root_of_their_number(made: tuple[LinearHazard, Rows, np.ndarray]) -> None:
-    learner, rows, stays = made
-    four = np.repeat(np.arange(N), 4)
-    twice = replace(rows, weight=rows.weight * 2.0)
-    again = straight_tables(rows.take(four), stays[four], np.zeros(4 * N), learner)
-    wanted = straight_tables(twice, stays, np.zeros(N), learner)
-    for j in range(len(wanted.values)):
-        at = np.searchsorted(wanted.cuts[j], rows.matrix[:, j])
-        there = np.searchsorted(again.cuts[j], rows.matrix[:, j])
-        np.testing.assert_allclose(again.values[j][0][there], wanted.values[j][0][at], atol=1e-5)
-
-
 def test_sums_are_exact_a_constant_adds_nothing_and_an_unseen_value_has_a_bin(
     made: tuple[LinearHazard, Rows, np.ndarray],
 ) -> None:
