@@ -112,10 +112,12 @@ class Bundle:
     def _calibrated(self, p: FloatArray, asked: FloatArray, entry: FloatArray) -> FloatArray:
         if self.calibrator is None or not p.size:
             return p
-        # A calibrator keeps curves from rising along a row, so it must see the weeks in order.
-        order = np.argsort(asked, kind="stable")
-        out = np.empty_like(p)
-        out[:, order] = self.calibrator.apply(p[:, order], entry)
+        if (asked[1:] >= asked[:-1]).all():
+            out = self.calibrator.apply(p, entry)
+        else:  # a calibrator keeps curves from rising along a row, so it must see the weeks in order
+            order = np.argsort(asked, kind="stable")
+            out = np.empty_like(p)
+            out[:, order] = self.calibrator.apply(p[:, order], entry)
         return np.where(p == 1.0, 1.0, out)
 
     def contributions(self, X: pd.DataFrame, week: float, entry: npt.ArrayLike | None = None) -> pd.DataFrame:

@@ -157,7 +157,7 @@ class Calibrator:
     @property
     def is_identity(self) -> bool:
         """Whether there was too little to learn from."""
-        return bool(np.isnan(self.covariance_).any())
+        return bool(np.isnan(self.covariance_[0, 0]))  # all of it is missing, or nothing
 
     def slope(self, entry: npt.ArrayLike) -> Floats:
         """The factor b on the log-odds at these case ages (weeks), (n,); above 0."""
@@ -256,7 +256,10 @@ class Calibrator:
 
     def _half_width(self, x: Floats, hats: Floats, slope: Floats, coverage: float) -> Floats:
         """Half the interval on the calibrated log-odds, (n,), of log-odds ``x`` before calibration."""
-        Z = np.hstack([hats, hats * (x - self.center_)[:, None]])
+        k = hats.shape[1]
+        Z = np.empty((len(x), 2 * k))
+        Z[:, :k] = hats
+        np.multiply(hats, (x - self.center_)[:, None], out=Z[:, k:])
         variance = ((Z @ self.covariance_) * Z).sum(axis=1) + self.misfit_**2
         if len(self.spread_):
             kinds = _spread_terms(hats, _hats(x, self.spread_at_)) @ self.spread_.T
