@@ -25,7 +25,8 @@ from models.arrays import FloatArray
 from models.contract import HORIZONS, Learner
 from models.design import design_from_list, make_design, make_number, number_from_dict
 from models.folds import fold_of_group
-from models.linear_search import choice_from_dict, fit_choice, fit_own, search, without_folds
+from models.linear_choice import choice_from_dict, fit_choice, fit_own, without_folds
+from models.linear_search import search
 from models.periods import (
     Watched,
     as_periods,

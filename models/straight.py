@@ -25,7 +25,7 @@ from scipy.linalg import cho_solve
 
 from models.arrays import FloatArray, IntArray, expit
 from models.linear import LinearHazard
-from models.linear_search import AGE_PENALTY
+from models.linear_choice import AGE_PENALTY
 from models.poisson import factorise
 from models.rows import Rows
 from models.tables import GRAIN, Tables

@@ -6,8 +6,8 @@ import pytest
 from scipy.optimize import minimize
 
 from models import catalogue
+from models.linear_choice import shares
 from models.linear_evidence import by_evidence, repeats_of
-from models.linear_search import shares
 from models.periods import Periods, Watched
 from models.poisson import Data, derivatives, make_penalty, maximise, scores
 from models.rows import Rows, outcome
