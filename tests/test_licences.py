@@ -7,7 +7,6 @@ import tomllib
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
-from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -29,10 +28,11 @@ def core() -> dict[str, Distribution]:
             continue
         for text in known.requires or ():
             needs = Requirement(text)
-            asked = [default_environment() | {"extra": extra} for extra in ("", *sorted(wanted.extras))]
-            if needs.marker is None or any(needs.marker.evaluate(e) for e in asked):
-                if canonicalize_name(needs.name) not in found or needs.extras:
-                    waiting.append(needs)
+            is_new = canonicalize_name(needs.name) not in found or bool(needs.extras)
+            if is_new and (
+                needs.marker is None or any(needs.marker.evaluate({"extra": e}) for e in ("", *wanted.extras))
+            ):
+                waiting.append(needs)
     return found
 
 
