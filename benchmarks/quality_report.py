@@ -135,8 +135,6 @@ def write(
         "head": head,
         "sets": about,
         "notes": notes,
-        "folds": json.loads(folds.to_json(orient="records", double_precision=6)),
-        "oracle": json.loads(oracle_shares(table).to_json(orient="records", double_precision=6)),
         "chosen": {
             f"{r['set']} {r['learner']}": r["chosen"] for r in records if r["chosen"] and not r["repeat"] + r["fold"]
         },
@@ -144,5 +142,14 @@ def write(
     with whole_file(out / "quality.md") as path:
         path.write_text(text, encoding="utf-8")
     with whole_file(out / "quality.json") as path:
-        path.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
+        parts = [f'"{name}": {json.dumps(value, indent=1)}' for name, value in numbers.items()]
+        parts += [f'"{name}": {_by_row(rows)}' for name, rows in (("folds", folds), ("oracle", oracle_shares(table)))]
+        path.write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="utf-8")
     return text
+
+
+def _by_row(table: pd.DataFrame) -> str:
+    """A table as JSON: its columns, then a line for each row."""
+    split = json.loads(table.to_json(orient="split", index=False, double_precision=6))
+    rows = ",\n".join(json.dumps(row) for row in split["data"])
+    return f'{{"columns": {json.dumps(split["columns"])}, "rows": [\n{rows}\n]}}'

@@ -25,7 +25,7 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_smoke_run_judges_real_and_synthetic_cases_beside_a_peer(smoke: Path) -> None:
     made = json.loads((smoke / "quality.json").read_text("utf-8"))
-    folds = pd.DataFrame(made["folds"])
+    folds = pd.DataFrame(made["folds"]["rows"], columns=made["folds"]["columns"])
     for name in ("injury, two years", "synthetic 300"):
         ran = set(folds.loc[folds["set"] == name, "learner"])
         assert {"baseline", "linear", "matured_only", "censored_as_negative", "cox", "lightgbm_ipcw"} <= ran
@@ -38,7 +38,8 @@ def test_the_smoke_run_judges_real_and_synthetic_cases_beside_a_peer(smoke: Path
 
 def test_every_peer_that_did_not_run_is_named(smoke: Path) -> None:
     made = json.loads((smoke / "quality.json").read_text("utf-8"))
-    ran = {r["learner"] for r in made["folds"]}
+    at = made["folds"]["columns"].index("learner")
+    ran = {row[at] for row in made["folds"]["rows"]}
     page = (smoke / "quality.md").read_text("utf-8")
     for name in peers.PEERS:
         assert name in ran or any(note.startswith(f"{name}:") for note in made["notes"])
