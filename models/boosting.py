@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 
 import lightgbm as lgb
 import numpy as np
+import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from models.arrays import BoolArray, FloatArray, IntArray, expit
@@ -87,24 +88,39 @@ def offered(fraction: float, n_columns: int) -> float:
 
 
 class Repeated(lgb.Sequence):
-    """Rows of a matrix repeated by position, with further columns: read in batches, never written out as a whole.
+    """Rows of a matrix repeated by position, with their ages and bands: read in batches, never written out as a whole.
 
     LightGBM bins what it reads into a byte per cell, so a case that is watched over four bands of weeks costs four
     rows of bytes and not four rows of floats.
+
+    Parameters
+    ----------
+    matrix : (n, p)
+    rows : (m,) which of them
+    entry : (n,) the column after those of the matrix
+    band : (m,) small whole numbers, the last column; there is none when not given
     """
 
     batch_size = 8192
 
-    def __init__(self, matrix: FloatArray, rows: IntArray, extra: FloatArray) -> None:
-        self.matrix, self.rows, self.extra = matrix, rows, extra
+    def __init__(
+        self, matrix: FloatArray, rows: IntArray, entry: FloatArray, band: npt.NDArray[np.int16] | None = None
+    ) -> None:
+        self.matrix, self.rows, self.entry = matrix, rows, entry
+        self.band = np.empty((len(rows), 0), dtype=np.int16) if band is None else band[:, None]
+
+    @property
+    def n_columns(self) -> int:
+        return int(self.matrix.shape[1] + 1 + self.band.shape[1])
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, at: Any) -> FloatArray:
         if isinstance(at, int | np.integer):
-            return np.concatenate([self.matrix[self.rows[at]], self.extra[at]])
-        return np.concatenate([self.matrix[self.rows[at]], self.extra[at]], axis=1)
+            return np.concatenate([self.matrix[self.rows[at]], [self.entry[self.rows[at]]], self.band[at]])
+        here = self.rows[at]
+        return np.concatenate([self.matrix[here], self.entry[here, None], self.band[at]], axis=1)
 
 
 def make_dataset(
@@ -116,7 +132,7 @@ def make_dataset(
     params: dict[str, Any],
 ) -> lgb.Dataset:
     """A binned data set of repeated rows; the extra columns come last and are numbers."""
-    n_columns = rows.matrix.shape[1] + rows.extra.shape[1]
+    n_columns = rows.n_columns
     # Read row by row to save memory, or, where there is little to save, at once; the bins are the same.
     data = lgb.Dataset(
         rows if len(rows) * n_columns > LITTLE else rows[:],

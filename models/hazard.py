@@ -122,7 +122,7 @@ class BoostedHazard(BoostedLearner):
         row, band, expected, closed = count_by_band(seen, self.offset_, self.band_)
         offset = np.log(expected, out=expected)
         del seen  # a number per row and period: a third of the features' memory, not to be held while trees grow
-        counted = Repeated(rows.matrix, row, np.column_stack([rows.entry[row], band.astype(np.float64)]))
+        counted = Repeated(rows.matrix, row, rows.entry, band.astype(np.int16))
         params, weight = self._params(rows.matrix.shape[1] + 1), rows.weight[row]
         data = make_dataset(counted, closed, weight, offset, self.columns_.categories, params)
         parts = split(fold[row], held_out, closed > 0) if self.patience else {}

@@ -155,7 +155,7 @@ class HorizonLearner(BoostedLearner):
             params["objective"] = soft_outcomes
         offset = self._offset(rows.entry)
         offset = offset + self._start(rows, share_open, offset)
-        table = Repeated(rows.matrix, np.arange(len(rows)), rows.entry[:, None])
+        table = Repeated(rows.matrix, np.arange(len(rows)), rows.entry)
         data = make_dataset(table, share_open, rows.weight, offset, self.columns_.categories, params)
         parts: dict[int, tuple[IntArray, IntArray]] = {}
         if self.patience:

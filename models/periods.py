@@ -59,8 +59,11 @@ class Periods:
         >>> Periods(np.array([0.0, 4.0, 8.0])).exposure(np.array([2.0]), np.array([12.0]))
         array([[0.5, 2. ]])
         """
-        inside = np.minimum(stop[:, None], self._ends) - np.maximum(start[:, None], self.edges[:-1])
-        return np.maximum(inside, 0.0) / self.widths
+        inside = np.minimum(stop[:, None], self._ends)
+        inside -= np.maximum(start[:, None], self.edges[:-1])
+        np.maximum(inside, 0.0, out=inside)
+        inside /= self.widths
+        return inside
 
     def cumulative(self, hazard: FloatArray, entry: FloatArray, weeks: FloatArray) -> FloatArray:
         """Cumulative hazard from ``entry`` (n,) to each of ``weeks`` (k,), (n, k), of hazards (n, K) per whole period."""

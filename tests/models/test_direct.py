@@ -119,7 +119,7 @@ def test_both_ways_to_learn_from_shares_grow_the_same_trees():
     rng = np.random.default_rng(6)
     matrix = np.asfortranarray(rng.normal(size=(800, 3)))
     share = 1 / (1 + np.exp(-matrix[:, 0] - rng.normal(size=800)))
-    rows = Repeated(matrix, np.arange(800), np.zeros((800, 1)))
+    rows = Repeated(matrix, np.arange(800), np.zeros(800))
     weight, offset = rng.uniform(0.5, 2.0, 800), np.full(800, 0.1)
     scores = []
     for objective in ("cross_entropy", soft_outcomes):

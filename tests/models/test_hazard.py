@@ -74,9 +74,10 @@ def test_a_fold_with_the_only_closing_is_not_held_out():
 
 
 def test_repeated_rows_are_read_as_if_they_had_been_written_out():
-    matrix, rows, extra = np.arange(12.0).reshape(6, 2), np.array([5, 0, 5, 3]), np.array([[1.0], [2], [3], [4]])
-    whole = np.column_stack([matrix[rows], extra])
-    lazy = Repeated(matrix, rows, extra)
+    matrix, rows, band = np.arange(12.0).reshape(6, 2), np.array([5, 0, 5, 3]), np.array([1, 2, 3, 4], dtype=np.int16)
+    entry = np.linspace(0.0, 1.0, 6)
+    whole = np.column_stack([matrix[rows], entry[rows], band])
+    lazy = Repeated(matrix, rows, entry, band)
     assert len(lazy) == 4
     np.testing.assert_array_equal(lazy[1:3], whole[1:3])
     np.testing.assert_array_equal(lazy[2], whole[2])
