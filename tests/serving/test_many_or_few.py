@@ -66,6 +66,11 @@ def places_in(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [path, *(p for k, v in inside for p in places_in(v, (*path, k)))]
 
 
+def strange(rng: random.Random) -> Any:
+    """A copy: what is put in may be changed in its turn, and a list that held itself would have no end."""
+    return copy.deepcopy(rng.choice(STRANGE))
+
+
 def mutated(rng: random.Random, cases: list[Any]) -> list[Any]:
     """The same cases with some things replaced, left out or added, at any depth."""
     made = copy.deepcopy(cases)
@@ -76,13 +81,13 @@ def mutated(rng: random.Random, cases: list[Any]) -> list[Any]:
             inner = inner[step]
         act = rng.random()
         if act < 0.6:
-            inner[last] = rng.choice(STRANGE)
+            inner[last] = strange(rng)
         elif act < 0.75 and len(made) > 1:
             del inner[last]
         elif isinstance(inner[last], dict):
-            inner[last][rng.choice(["sex", "facts", "case_id", "x"])] = rng.choice(STRANGE)
+            inner[last][rng.choice(["sex", "facts", "case_id", "x"])] = strange(rng)
         elif isinstance(inner[last], list):
-            inner[last].append(rng.choice(STRANGE))
+            inner[last].append(strange(rng))
     return made
 
 
