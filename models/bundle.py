@@ -16,8 +16,6 @@ import hashlib
 import json
 import platform
 import re
-import shutil
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from importlib.metadata import version as installed
@@ -34,7 +32,8 @@ from models.columns import Columns
 from models.contract import HORIZONS, Learner
 from models.rows import check_entry
 from models.signing import SIGNATURES, PublicKey, check_signed, trusted_keys
-from risk.errors import BundleError, OutputError
+from risk.errors import BundleError
+from risk.files import whole_folder
 
 FORMAT = 2
 MANIFEST, BODY, GOLDEN = "manifest.json", "bundle.json", "golden.json"
@@ -171,11 +170,9 @@ class Bundle:
         Raises
         ------
         OutputError
-            The folder holds something that is not a bundle, or cannot be written.
+            The folder holds anything but a bundle, or cannot be written.
         """
         target = Path(folder)
-        if target.exists() and not (target / MANIFEST).is_file() and (not target.is_dir() or any(target.iterdir())):
-            raise OutputError(f"{target} exists and is not a bundle; choose another folder")
         files = self._files()
         hashes = {name: _sha(text) for name, text in files.items()}
         manifest = {
@@ -186,25 +183,9 @@ class Bundle:
             "libraries": {"python": platform.python_version()} | {name: installed(name) for name in LIBRARIES},
             "files": hashes,
         }
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-        except OSError as error:
-            raise OutputError(f"cannot write in {target.parent}: {error.strerror}; choose another folder") from error
-        try:
-            fresh = work / "new"
-            fresh.mkdir()
+        with whole_folder(target, _names_in(target)) as made:
             for name, text in (files | {MANIFEST: _manifest_text(manifest)}).items():
-                (fresh / name).write_bytes(text.encode())
-            if target.exists():
-                target.rename(work / "old")
-            fresh.rename(target)
-        except OSError as error:
-            if (work / "old").exists() and not target.exists():
-                (work / "old").rename(target)
-            raise OutputError(f"cannot write {target}: {error.strerror}; what stood there is unchanged") from error
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
+                (made / name).write_bytes(text.encode())
         return target
 
     @classmethod
@@ -322,6 +303,14 @@ def _calibrator(stored: dict[str, Any] | None) -> AffineCalibrator | None:
 
     calibrator: AffineCalibrator = Calibrator.from_dict(stored)
     return calibrator
+
+
+def _names_in(folder: Path) -> set[str]:
+    """The files of a bundle that stands there, which a newer one may replace; none when there is no bundle."""
+    try:
+        return {MANIFEST, SIGNATURES, *json.loads((folder / MANIFEST).read_text("utf-8"))["files"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
 
 
 def _sha(text: str) -> str:

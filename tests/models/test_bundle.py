@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -228,23 +230,26 @@ def test_saving_over_a_bundle_replaces_it_and_over_anything_else_is_refused(lear
     assert sorted(p.name for p in saved.parent.iterdir()) == ["bundle"]
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "dear.txt").write_text("...")
-    with pytest.raises(OutputError, match="is not a bundle"):
+    with pytest.raises(OutputError, match=r"holds 1 other file \(dear\.txt\) that would be lost"):
         newer.save(tmp_path / "letters")
+    (saved / "notes.txt").write_text("why we trained again")
+    with pytest.raises(OutputError, match=r"holds 1 other file \(notes\.txt\) that would be lost"):
+        newer.save(saved)
     with pytest.raises(OutputError, match="cannot write"):
         newer.save(tmp_path / "letters" / "dear.txt" / "bundle")
 
 
 def test_a_save_that_fails_leaves_the_old_bundle_whole(learner, saved, monkeypatch):
     old = Bundle.open(saved).version
-    real = type(saved).rename
+    real = os.rename
 
-    def full_disk(self, target):
-        if self.name == "new":
+    def full_disk(source, target):
+        if Path(target) == saved and not str(source).endswith(".old"):
             raise OSError(28, "No space left on device")
-        return real(self, target)
+        return real(source, target)
 
-    monkeypatch.setattr(type(saved), "rename", full_disk)
-    with pytest.raises(OutputError, match="unchanged"):
+    monkeypatch.setattr(os, "rename", full_disk)
+    with pytest.raises(OutputError, match=r"No space left on device.*untouched"):
         Bundle(learner, meta={"cut_on": "2026-12-01"}).save(saved)
     assert Bundle.open(saved).version == old
     assert sorted(p.name for p in saved.parent.iterdir()) == ["bundle"]

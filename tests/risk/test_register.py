@@ -1,16 +1,13 @@
-import errno
 import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
-from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from risk.errors import AsOfError, OutputError, RegisterError
-from risk.files import whole_file, whole_folder
 from risk.register import Register, make_register, read_register, write_register
 
 
@@ -92,41 +89,11 @@ def test_a_folder_below_a_file_cannot_be_written_and_says_so(register: Register,
         write_register(register, tmp_path / "file")
 
 
-def test_a_file_that_fails_while_being_written_leaves_the_old_one(tmp_path: Path) -> None:
-    path = tmp_path / "list.csv"
-    path.write_text("old")
-
-    def fail() -> None:
-        with whole_file(path) as made:
-            made.write_text("half")
-            raise RuntimeError("power cut")
-
-    with pytest.raises(RuntimeError):
-        fail()
-    assert path.read_text() == "old"
-    assert [p.name for p in tmp_path.iterdir()] == ["list.csv"]
-
-
-def test_a_whole_folder_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
-    for text in ("one", "two"):
-        with whole_folder(tmp_path / "week", ("one.txt", "two.txt")) as made:
-            (made / f"{text}.txt").write_text(text)
-    assert [p.name for p in (tmp_path / "week").iterdir()] == ["two.txt"]
-
-
 def test_a_folder_that_holds_anything_else_is_never_replaced(register: Register, tmp_path: Path) -> None:
     (tmp_path / "sager.csv").write_text("the extract itself")
     with pytest.raises(OutputError, match=r"holds 1 other file \(sager\.csv\) that would be lost"):
         write_register(register, tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["sager.csv"]
-
-
-def test_what_a_spreadsheet_leaves_beside_an_open_file_does_not_stop_the_next_writing(tmp_path: Path) -> None:
-    for name in (".~lock.worklist.xlsx#", "~$worklist.xlsx", "Thumbs.db"):
-        (tmp_path / name).touch()
-    with whole_folder(tmp_path, ("worklist.xlsx",)) as made:
-        (made / "worklist.xlsx").touch()
-    assert [p.name for p in tmp_path.iterdir()] == ["worklist.xlsx"]
 
 
 def test_made_up_cases_do_not_take_the_place_of_real_ones(register: Register, tmp_path: Path) -> None:
@@ -156,19 +123,3 @@ def test_tables_in_any_column_order_make_the_same_register(tables: tuple[pd.Data
     one = make_register(cases, facts, date(2026, 11, 16))
     two = make_register(cases[list(cases.columns[::-1])], facts, date(2026, 11, 16))
     pd.testing.assert_frame_equal(one.cases, two.cases)
-
-
-@pytest.mark.parametrize("door", [whole_file, partial(whole_folder, ours=("list",))], ids=["file", "folder"])
-def test_a_full_disk_is_told_as_such_and_the_old_output_stays(door: Callable, tmp_path: Path) -> None:
-    place = tmp_path / "out"
-    with door(place) as made:
-        (made if made.is_file() else made / "list").write_text("old")
-
-    def fill() -> None:
-        with door(place):
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-    with pytest.raises(OutputError, match=r"No space left on device.*untouched"):
-        fill()
-    assert (place if place.is_file() else place / "list").read_text() == "old"
-    assert len(list(tmp_path.iterdir())) == 1
