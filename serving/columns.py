@@ -76,7 +76,7 @@ def columns_of(
     n, rejected = len(case_id), sorted((row for row in odd.values() if row.flaws), key=lambda row: row.place)
     fit = {place: row for place, row in odd.items() if not row.flaws}
     for place, row in fit.items():
-        opened_on[place], registered_on[place] = row.case.opened_on, row.case.registered_on
+        opened_on[place], registered_on[place] = row.opened_on, row.registered_on
         attributes[:, place] = [row.columns.get(name, np.nan) for name in accepted_attributes()]
     if odd:
         told = _with_facts_of(told, odd, fit, n)

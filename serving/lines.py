@@ -23,11 +23,18 @@ class Lines(logging.StreamHandler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self._waiting.append(self.format(record))
+            text = self.format(record)
         except Exception:  # a line that cannot be made is told as logging tells it, and harms no request
             self.handleError(record)
             return
+        self.take(text, record)
+
+    def take(self, text: str, record: logging.LogRecord) -> None:
+        """Write a line soon, or at once when its record says so."""
+        self.acquire()
+        self._waiting.append(text)
         self._last = record
+        self.release()
         loop = _running_loop() if record.levelno < logging.WARNING else None
         if loop is None:
             self.flush()
@@ -52,11 +59,35 @@ class Lines(logging.StreamHandler):
             self.release()
 
 
+class Stamped(logging.Formatter):
+    """Begins each line with the time of day, worked out once a second, then ``who``, the level and the name of the log."""
+
+    _second, _text = -1, ""
+
+    def __init__(self, who: str = "") -> None:
+        super().__init__(f"%(asctime)s {who.replace('%', '%%')}%(levelname)s %(name)s: %(message)s")
+        self._who = who
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+        return self._stamp(record.created, int(record.msecs))
+
+    def line(self, record: logging.LogRecord, now: float, message: str) -> str:
+        """:meth:`format` of a record without a trace, said now."""
+        return f"{self._stamp(now, int(now % 1 * 1000))} {self._who}{record.levelname} {record.name}: {message}"
+
+    def _stamp(self, at: float, thousandths: int) -> str:
+        second = int(at)
+        if second != self._second:
+            self._second, self._text = second, time.strftime("%Y-%m-%d %H:%M:%S", self.converter(second))
+        return f"{self._text},{thousandths:03d}"
+
+
 class Line:
     """One kind of line that is told again and again, at the level INFO.
 
-    Where nobody but a :class:`Lines` listens, the record is made once and filled anew: making one for each line costs more
-    than writing it. Where somebody else listens too, each line is a record of its own, as ever.
+    Where nobody but a :class:`Lines` with a :class:`Stamped` listens, the line goes there as text: to make a record of each,
+    and to ask everyone on the way whether he wants it, costs more than writing it. Where somebody else listens too, each line
+    is a record, as ever.
     """
 
     def __init__(self, log: logging.Logger, text: str) -> None:
@@ -67,24 +98,11 @@ class Line:
         if not self._log.isEnabledFor(logging.INFO):
             return
         listeners = logging.root.handlers
-        if len(listeners) != 1 or type(listeners[0]) is not Lines or self._log.handlers or not self._log.propagate:
+        only = listeners[0] if len(listeners) == 1 and not self._log.handlers and self._log.propagate else None
+        if type(only) is Lines and type(only.formatter) is Stamped and not only.filters:
+            only.take(only.formatter.line(self._record, time.time(), self._text % values), self._record)
+        else:
             self._log.info(self._text, *values)
-            return
-        record, now = self._record, time.time()
-        record.args, record.created, record.msecs = values, now, 1000 * (now % 1)
-        listeners[0].handle(record)
-
-
-class Stamped(logging.Formatter):
-    """Formats with a time of day that is worked out once a second."""
-
-    _second, _text = -1, ""
-
-    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
-        second = int(record.created)
-        if second != self._second:
-            self._second, self._text = second, time.strftime("%Y-%m-%d %H:%M:%S", self.converter(second))
-        return f"{self._text},{int(record.msecs):03d}"
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -191,7 +191,8 @@ class Row:
     place: int
     as_of: date
     case_id: str | None = None
-    case: Any = None
+    opened_on: date = FIRST_DAY
+    registered_on: date = FIRST_DAY
     flaws: list[Flaw] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     columns: dict[str, float] = field(default_factory=dict)

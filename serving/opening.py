@@ -15,8 +15,9 @@ from serving.columns import Columns
 from serving.columns_json import read_body_columns, read_columns
 from serving.messages import Envelope, Row, flaws_of
 from serving.problems import Flaw, Refused
-from serving.reading import JSON, parse_json, plain_request
+from serving.reading import JSON, parse_json
 from serving.rows import read_rows
+from serving.rows_json import read_body_rows
 from serving.settings import Settings
 
 # Two days: somewhere it is tomorrow already, and a case registered today is asked about with tomorrow's date.
@@ -50,12 +51,14 @@ class Opening:
         ------
         Refused
         """
-        asked = plain_request(body, limits.max_cases, self._settings.max_facts)
-        if asked is None:
+        most_facts = self._settings.max_facts
+        whole = read_body_rows(body, limits.max_cases, most_facts)
+        if whole is None:
             asked = self._opened(body, limits)
+            rows = read_rows(asked.cases, asked.as_of, most_facts)
         else:
-            self._check_day(asked.as_of)
-        rows = read_rows(asked.cases, asked.as_of, self._settings.max_facts)
+            as_of, rows = whole
+            self._check_day(as_of)
         if limits.needs_one and all(row.flaws for row in rows):
             raise Refused("no-case-fits", [flaw for row in rows for flaw in row.flaws])
         return rows

@@ -7,10 +7,8 @@ from codecs import BOM_UTF8
 from functools import cache
 from typing import Any, NoReturn
 
-from pydantic import ValidationError
 from starlette.requests import Request
 
-from serving.messages import request_message
 from serving.problems import Refused
 
 JSON = "application/json"
@@ -66,23 +64,6 @@ def parse_json(body: bytes) -> Any:
         return _decoder().decode(body.decode("utf-8-sig" if body.startswith(BOM_UTF8) else "utf-8"))
     except (ValueError, RecursionError):  # UnicodeDecodeError and JSONDecodeError are ValueErrors
         raise Refused("not-json") from None
-
-
-def plain_request(body: bytes, max_cases: int, max_facts: int) -> Any | None:
-    """The whole request when nothing about it is odd, read and checked in one go; else None, and it is read part by part.
-
-    A body with as many colons as names that were understood holds no name twice.
-    """
-    try:
-        asked: Any = request_message().__pydantic_validator__.validate_json(body)
-    except ValidationError:
-        return None
-    n_names = len(asked.model_fields_set)
-    for case in asked.cases:
-        n_names += len(case.model_fields_set) + len(case.attributes.model_fields_set) + 3 * len(case.facts)
-        if len(case.facts) > max_facts:
-            return None
-    return asked if body.count(b":") == n_names and len(asked.cases) <= max_cases else None
 
 
 @cache

@@ -58,7 +58,7 @@ def asked(row: Row) -> str:
 
     A case id and the codes of levels hold nothing that JSON would have to escape.
     """
-    word, case, as_of = _words(), row.case, row.as_of.isoformat()
+    word, as_of = _words(), row.as_of.isoformat()
     attributes = ",".join([f'"{name}":{word[name](value)}' for name, value in row.columns.items()])
     facts = ",".join(
         [
@@ -67,8 +67,8 @@ def asked(row: Row) -> str:
         ]
     )
     return (
-        f'{{"as_of":"{as_of}","cases":[{{"case_id":"{row.case_id}","opened_on":"{case.opened_on.isoformat()}",'
-        f'"registered_on":"{case.registered_on.isoformat()}","attributes":{{{attributes}}},"facts":[{facts}]}}]}}'
+        f'{{"as_of":"{as_of}","cases":[{{"case_id":"{row.case_id}","opened_on":"{row.opened_on.isoformat()}",'
+        f'"registered_on":"{row.registered_on.isoformat()}","attributes":{{{attributes}}},"facts":[{facts}]}}]}}'
     )
 
 

@@ -49,12 +49,12 @@ def read_row(place: int, given: Any, as_of: date, max_facts: int) -> Row:
         row.flaws = [Flaw(pointer=f"/cases/{place}/facts", code="too-many", detail=detail)]
         return row
     try:
-        row.case = case = case_message().__pydantic_validator__.validate_python(given)
+        case = case_message().__pydantic_validator__.validate_python(given)
     except ValidationError as broken:
         row.case_id = case_id_of(given)
         row.flaws = flaws_of(broken, f"/cases/{place}")
         return row
-    row.case_id = case.case_id
+    row.case_id, row.opened_on, row.registered_on = case.case_id, case.opened_on, case.registered_on
     _check_order(row)
     codes, columns = _codes(), row.columns
     for name, value in vars(case.attributes).items():
@@ -71,11 +71,11 @@ def read_row(place: int, given: Any, as_of: date, max_facts: int) -> Row:
 
 
 def _check_order(row: Row) -> None:
-    registered_on, prefix = row.case.registered_on, f"/cases/{row.place}"
-    if registered_on < row.case.opened_on:
+    prefix = f"/cases/{row.place}"
+    if row.registered_on < row.opened_on:
         flaw = "a day on or after opened_on"
         row.flaws.append(Flaw(pointer=f"{prefix}/registered_on", code="impossible-order", detail=flaw))
-    if registered_on >= row.as_of:
+    if row.registered_on >= row.as_of:
         flaw = "a day before as_of: of a case registered today, ask with tomorrow's date"
         row.flaws.append(Flaw(pointer=f"{prefix}/registered_on", code="not-known-yet", detail=flaw))
 
@@ -99,7 +99,7 @@ def _read_fact(row: Row, i: int, fact: Fact) -> None:
             )
         )
         return
-    if fact.known_on < row.case.registered_on:
+    if fact.known_on < row.registered_on:
         row.notes.append(
             Note(
                 code="known-early",
@@ -171,7 +171,7 @@ def taken(rows: Sequence[Row]) -> Snapshot:
         for name, number in row.columns.items():
             held[attribute[name]] = number
         columns.append(held)
-        dates += [row.case.opened_on.toordinal(), row.case.registered_on.toordinal(), row.as_of.toordinal()]
+        dates += [row.opened_on.toordinal(), row.registered_on.toordinal(), row.as_of.toordinal()]
         for name, known_on, value in row.facts:
             facts += [i, fact[name], known_on.toordinal()]
             values.append(value)

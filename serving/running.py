@@ -38,12 +38,14 @@ def run(settings: Settings, host: str, port: int, workers: int = 1, begin: Calla
     """
     import uvicorn
 
+    from serving.sending import InOneWrite
+
     check_host(settings, host)
     check_port(host, port)
     # The access log is off because it would write addresses as they were asked for; the door writes its own line.
     given: dict[str, Any] = {
         "host": host, "port": port, "access_log": False, "log_config": None, "server_header": False,
-        "timeout_graceful_shutdown": GRACE_SECONDS,
+        "timeout_graceful_shutdown": GRACE_SECONDS, "http": InOneWrite,
     }  # fmt: skip
     if workers == 1:
         _log("")
@@ -52,7 +54,7 @@ def run(settings: Settings, host: str, port: int, workers: int = 1, begin: Calla
         uvicorn.run(app, **given)
         return
     open_behind(settings).close()  # refuses here, in one line, what every worker would refuse
-    _log("%(process)d ")
+    _log(f"{os.getpid()} ")
     # A worker reads its settings for itself; what the command line said must not get lost on the way.
     os.environ.update({"RISK_MODEL": settings.model, "RISK_ENVIRONMENT": settings.environment})
     with TemporaryDirectory(prefix="risk-counts-") as folder:
@@ -63,7 +65,7 @@ def run(settings: Settings, host: str, port: int, workers: int = 1, begin: Calla
 
 def worker() -> FastAPI:
     """The application of one worker, with its settings from the environment."""
-    _log("%(process)d ")
+    _log(f"{os.getpid()} ")
     return _app(read_settings())
 
 
@@ -75,11 +77,10 @@ def _app(settings: Settings) -> FastAPI:
 
 def _log(who: str) -> None:
     handler = Lines()
-    handler.setFormatter(Stamped(f"%(asctime)s {who}%(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(Stamped(who))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("risk.serving").setLevel(logging.INFO)
-    # No line names its thread or the place in the code that wrote it, and one process need not name itself: what is not
-    # told need not be looked up for each line ("Optimization" in the documentation of logging).
-    logging.logThreads = logging.logMultiprocessing = False
-    logging.logProcesses = bool(who)
+    # No line names its thread or the place in the code that wrote it, and of several processes each knows its own name: what
+    # is not told need not be looked up for each line ("Optimization" in the documentation of logging).
+    logging.logThreads = logging.logMultiprocessing = logging.logProcesses = False
     logging._srcfile = None

@@ -109,19 +109,24 @@ def test_a_stream_that_cannot_be_written_is_told_and_breaks_nothing(
 
 
 def test_the_time_is_that_of_the_record_to_the_millisecond() -> None:
-    ours, plain = Stamped("%(asctime)s %(message)s"), logging.Formatter("%(asctime)s %(message)s")
+    ours, plain = Stamped("7 %d "), logging.Formatter("%(asctime)s 7 %%d %(levelname)s %(name)s: %(message)s")
     now = time.time()
     for at in (now, now + 0.004, now + 1.0, now + 3600.0, now - 86_400.0):
         record = logging.LogRecord("x", logging.INFO, "", 0, "said", (), None)
         record.created, record.msecs = at, int((at - int(at)) * 1000) + 0.0
         assert ours.format(record) == plain.format(record)
+        assert ours.line(record, at, "said") == plain.format(record)
 
 
-def test_a_line_told_again_and_again_looks_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("formatter", [Stamped("7 "), logging.Formatter("%(levelname)s %(name)s: %(message)s")])
+def test_a_line_told_again_and_again_looks_like_any_other(
+    formatter: logging.Formatter, monkeypatch: pytest.MonkeyPatch
+) -> None:
     paper, listener = Paper(), Lines()
     listener.setStream(paper)
-    listener.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    listener.setFormatter(formatter)
     monkeypatch.setattr(logging.root, "handlers", [listener])
+    monkeypatch.setattr("serving.lines.time.time", lambda: 1_800_000_000.125)
     log = logging.getLogger("risk.serving.test.again")
     log.setLevel(logging.INFO)
     told = Line(log, "%s took %.1f ms")
@@ -132,14 +137,34 @@ def test_a_line_told_again_and_again_looks_like_any_other(monkeypatch: pytest.Mo
     told("three", 3.0)
     log.setLevel(logging.WARNING)
     told("four", 4.0)
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(1_800_000_000))
+    begin = f"{stamp},125 7 " if isinstance(formatter, Stamped) else ""
     ends = ["one took 1.3 ms", "two took 2.0 ms", "two took 2.0 ms", "three took 3.0 ms"]
-    assert paper.writes == [f"INFO risk.serving.test.again: {end}\n" for end in ends]
+    assert paper.writes == [f"{begin}INFO risk.serving.test.again: {end}\n" for end in ends]
+
+
+def test_who_listens_to_the_log_itself_or_filters_it_gets_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    paper, listener = Paper(), Lines()
+    listener.setStream(paper)
+    listener.setFormatter(Stamped())
+    monkeypatch.setattr(logging.root, "handlers", [listener])
+    log = logging.getLogger("risk.serving.test.filtered")
+    log.setLevel(logging.INFO)
+    seen: list[str] = []
+
+    def refuse(record: logging.LogRecord) -> bool:
+        seen.append(record.getMessage())
+        return False
+
+    listener.addFilter(refuse)
+    Line(log, "%d asked")(3)
+    assert (seen, paper.writes) == (["3 asked"], [])
 
 
 def test_a_line_told_again_bears_the_time_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     paper, listener = Paper(), Lines()
     listener.setStream(paper)
-    listener.setFormatter(Stamped("%(asctime)s"))
+    listener.setFormatter(Stamped())
     monkeypatch.setattr(logging.root, "handlers", [listener])
     log = logging.getLogger("risk.serving.test.timed")
     log.setLevel(logging.INFO)
@@ -147,4 +172,4 @@ def test_a_line_told_again_bears_the_time_it_is_told(monkeypatch: pytest.MonkeyP
     for now in (1_800_000_000.125, 1_800_000_059.5):
         monkeypatch.setattr("serving.lines.time.time", lambda now=now: now)
         told()
-    assert [text[-7:] for text in paper.writes] == ["00,125\n", "59,500\n"]
+    assert [text[17:23] for text in paper.writes] == ["00,125", "59,500"]

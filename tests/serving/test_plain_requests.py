@@ -15,8 +15,9 @@ from serving.columns_json import read_body_columns, read_columns
 from serving.description import EXAMPLE
 from serving.messages import Envelope, Row
 from serving.problems import Refused
-from serving.reading import parse_json, plain_request
+from serving.reading import parse_json
 from serving.rows import read_rows
+from serving.rows_json import read_body_rows
 
 MANY = {**EXAMPLE, "cases": [{**EXAMPLE["cases"][0], "case_id": f"SYN{i:06d}"} for i in range(3)]}
 BODIES = [json.dumps(EXAMPLE), json.dumps(MANY, indent=1), json.dumps(EXAMPLE, separators=(",", ":"))]
@@ -33,7 +34,7 @@ def by_parts(body: bytes) -> tuple[date, list[Row]]:
 
 
 def told(rows: list[Row]) -> list[Any]:
-    return [(row.place, row.case_id, row.flaws, row.notes, row.columns, row.facts, list(row.columns)) for row in rows]
+    return [(row, list(row.columns)) for row in rows]
 
 
 def in_words(columns: Columns) -> list[str]:
@@ -42,11 +43,11 @@ def in_words(columns: Columns) -> list[str]:
 
 @pytest.mark.parametrize("text", BODIES)
 def test_a_request_as_it_should_be_is_read_in_one_go(text: str) -> None:
-    asked = plain_request(text.encode(), 10, 200)
+    asked = read_body_rows(text.encode(), 10, 200)
     assert asked is not None
     as_of, rows = by_parts(text.encode())
-    assert asked.as_of == as_of
-    assert told(read_rows(asked.cases, as_of, 200)) == told(rows)
+    assert asked[0] == as_of
+    assert told(asked[1]) == told(rows)
     columns = read_body_columns(text.encode(), 10, 200)
     assert columns is not None
     assert len(columns) == len(rows)
@@ -61,11 +62,11 @@ def test_whatever_is_done_to_a_request_both_ways_understand_the_same(text: str, 
         cut = data.draw(st.sampled_from([0, 0, 1, 2, 7]))
         put = data.draw(st.one_of(st.sampled_from(PIECES), st.binary(max_size=2), st.just(body[at : at + 30])))
         body = body[:at] + put + body[at + cut :]
-    asked, columns = plain_request(body, 10, 200), read_body_columns(body, 10, 200)
+    asked, columns = read_body_rows(body, 10, 200), read_body_columns(body, 10, 200)
     if asked is not None:
         as_of, rows = by_parts(body)
-        assert asked.as_of == as_of
-        assert told(read_rows(asked.cases, as_of, 200)) == told(rows)
+        assert asked[0] == as_of
+        assert told(asked[1]) == told(rows)
     if columns is not None:
         as_of, rows = by_parts(body)
         assert columns.as_of == as_of
@@ -83,7 +84,7 @@ def test_whatever_is_done_to_a_request_both_ways_understand_the_same(text: str, 
     ],
 )
 def test_a_name_that_stands_twice_is_never_read_in_one_go(odd: str) -> None:
-    assert plain_request(odd.encode(), 10, 200) is None
+    assert read_body_rows(odd.encode(), 10, 200) is None
     assert read_body_columns(odd.encode(), 10, 200) is None
     with pytest.raises(Refused):
         parse_json(odd.encode())
@@ -91,9 +92,11 @@ def test_a_name_that_stands_twice_is_never_read_in_one_go(odd: str) -> None:
 
 def test_too_many_cases_or_facts_are_left_to_whoever_says_so() -> None:
     body = json.dumps(MANY).encode()
-    assert plain_request(body, 3, 3) is not None
-    assert plain_request(body, 2, 3) is None
-    assert plain_request(body, 3, 2) is None
+    assert read_body_rows(body, 3, 3) is not None
+    assert read_body_rows(body, 2, 3) is None
+    asked = read_body_rows(body, 3, 2)
+    assert asked is not None
+    assert [[flaw.code for flaw in row.flaws] for row in asked[1]] == [["too-many"]] * 3
     assert read_body_columns(body, 3, 3) is not None
     assert read_body_columns(body, 2, 3) is None
 
@@ -105,3 +108,4 @@ def test_cases_with_colons_in_their_ids_or_little_known_of_them_are_read_in_one_
     bare = {"case_id": "SYN000001", "opened_on": "2026-09-07", "registered_on": "2026-10-07"}
     body = json.dumps({"as_of": "2026-11-23", "cases": [bare | case, EXAMPLE["cases"][0]]}).encode()
     assert read_body_columns(body, 10, 200) is not None
+    assert read_body_rows(body, 10, 200) is not None
