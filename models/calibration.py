@@ -19,10 +19,12 @@ from scipy.optimize import nnls
 from scipy.special import expit, logit, ndtri
 
 from models import censoring
+from models.arrays import FEW_ROWS
 from models.censoring import Floats
 from models.intervals import person_codes
 from models.judged import check_score, not_negative
 from models.logit_map import misfit, posterior, robust_covariance
+from models.widths import Widths
 from risk.errors import CaseDataError
 
 KNOTS = (0.0, 4.0, 8.0, 13.0, 22.0, 26.0, 39.0)
@@ -63,6 +65,7 @@ class Calibrator:
     def __init__(self, knots: Sequence[float] = KNOTS, min_cases: int = 30) -> None:
         self.knots = knots
         self.min_cases = min_cases
+        self._kept: tuple[Floats, Floats, Widths] | None = None
 
     def fit(
         self,
@@ -240,33 +243,30 @@ class Calibrator:
         if self.is_identity:  # nothing was learned about how good p is
             return np.zeros(len(p)), np.ones(len(p))
         start = np.zeros(len(p)) if entry is None else censoring.check_column(entry, len(p), "entry")
-        x = logit(np.clip(p, _CLIP, 1 - _CLIP))
-        middle, slope = self.intercept(start) + self.slope(start) * x, self.slope(start)
-        half = self._half_width(x, _hats(start, self.knots_), slope, coverage)
+        middle = self.intercept(start) + self.slope(start) * logit(np.clip(p, _CLIP, 1 - _CLIP))
+        low, high = self._widths().ends(middle, start, float(ndtri((1 + coverage) / 2)))
         certain = (p == 0) | (p == 1)  # a curve that has ended, or not begun to fall, is not a matter of calibration
-        return np.where(certain, p, expit(middle - half)), np.where(certain, p, expit(middle + half))
+        return np.where(certain, p, expit(low)), np.where(certain, p, expit(high))
 
     def around(self, p: Floats, start: Floats, coverage: float = 0.9) -> tuple[Floats, Floats]:
         """:meth:`interval` around probabilities this calibrator has answered, (n,) within [0, 1]; none is checked."""
-        eta, hats = logit(p), _hats(start, self.knots_)
-        slope = hats @ self.slopes_
-        x = np.minimum(np.maximum((eta - hats @ self.intercepts_) / slope, -_FARTHEST), _FARTHEST)
-        half = self._half_width(x, hats, slope, coverage)
-        return expit(eta - half), expit(eta + half)
+        eta, z = logit(p), float(ndtri((1 + coverage) / 2))
+        if len(p) <= FEW_ROWS:
+            low, high = expit(np.array(self._widths().ends_of_few(eta.tolist(), start.tolist(), z)))
+            return low, high
+        below, above = self._widths().ends(eta, start, z)
+        return expit(below), expit(above)
 
-    def _half_width(self, x: Floats, hats: Floats, slope: Floats, coverage: float) -> Floats:
-        """Half the interval on the calibrated log-odds, (n,), of log-odds ``x`` before calibration."""
-        k = hats.shape[1]
-        Z = np.empty((len(x), 2 * k))
-        Z[:, :k] = hats
-        np.multiply(hats, (x - self.center_)[:, None], out=Z[:, k:])
-        variance = ((Z @ self.covariance_) * Z).sum(axis=1) + self.misfit_**2
-        if len(self.spread_):
-            kinds = _spread_terms(hats, _hats(x, self.spread_at_)) @ self.spread_.T
-            # Kinds of evidence overlap in part: the largest counts whole, the others by half.
-            variance += slope**2 * (kinds.max(axis=1) + kinds.sum(axis=1)) / 2
-        half: Floats = float(ndtri((1 + coverage) / 2)) * np.sqrt(variance)
-        return half
+    def _widths(self) -> Widths:
+        """Worked out once for what was fitted last."""
+        fitted = (self.covariance_, self.spread_)
+        if self._kept is None or self._kept[0] is not fitted[0] or self._kept[1] is not fitted[1]:
+            lines = (self.intercepts_, self.slopes_)
+            made = Widths(
+                self.knots_, lines, self.center_, self.covariance_, self.misfit_, self.spread_at_, self.spread_, _FARTHEST
+            )  # fmt: skip
+            self._kept = (*fitted, made)
+        return self._kept[2]
 
     def to_dict(self) -> dict[str, Any]:
         """The fitted map as plain numbers and lists; JSON keeps every bit of them."""

@@ -10,6 +10,7 @@ import logging
 import re
 import time
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from email.utils import format_datetime
@@ -74,7 +75,7 @@ class Door:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        given = _id_of(next((value for name, value in scope["headers"] if name == b"x-request-id"), b""))
+        given = _id_of(scope["headers"])
         scope.setdefault("state", {})["request_id"] = given
         began, status = time.perf_counter(), 0
 
@@ -111,10 +112,13 @@ def _dress(headers: list[tuple[bytes, bytes]], given: str, scope: Scope) -> None
         headers += [(name.lower().encode(), value.encode()) for name, value in ending.headers().items()]
 
 
-def _id_of(asked: bytes) -> str:
+def _id_of(headers: Sequence[tuple[bytes, bytes]]) -> str:
     """The caller's own id when it can be nothing else, or a new one."""
-    text = asked.decode("latin-1")
-    return text if text and _SAFE_ID.fullmatch(text) and not could_name_a_person(text) else random_digits()
+    for name, value in headers:
+        if name == b"x-request-id":
+            text = value.decode("latin-1")
+            return text if _SAFE_ID.fullmatch(text) and not could_name_a_person(text) else random_digits()
+    return random_digits()
 
 
 def _method(scope: Scope) -> str:

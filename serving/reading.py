@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from codecs import BOM_UTF8
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, NoReturn
 
@@ -16,8 +17,11 @@ JSON = "application/json"
 
 def media_type(request: Request) -> str:
     """What a request says its body is, in small letters and without parameters."""
-    given = next((v for k, v in request.scope["headers"] if k == b"content-type"), b"")
-    return str(given.partition(b";")[0].strip().lower().decode("latin-1"))
+    return _media_type(dict(request.scope["headers"]))
+
+
+def _media_type(headers: Mapping[bytes, bytes]) -> str:
+    return headers.get(b"content-type", b"").partition(b";")[0].strip().lower().decode("latin-1")
 
 
 async def read_body(request: Request, max_bytes: int, media: str = JSON) -> bytes:
@@ -34,7 +38,7 @@ async def read_body(request: Request, max_bytes: int, media: str = JSON) -> byte
         400 when it breaks off, 413 when it is too large, 415 when it says it is something else.
     """
     headers = dict(request.scope["headers"])
-    if media_type(request) != media or headers.get(b"content-encoding", b"identity").lower() != b"identity":
+    if _media_type(headers) != media or headers.get(b"content-encoding", b"identity").lower() != b"identity":
         raise Refused("not-json-type")
     declared = headers.get(b"content-length", b"")
     if declared.isdigit() and int(declared[:20]) > max_bytes:

@@ -83,12 +83,7 @@ def _is_read(case: Any, row: Row, max_facts: int) -> bool:
                 return False
             columns[name] = value
     facts = () if case.facts is UNSET else case.facts
-    if len(facts) > max_facts:
-        return False
-    for fact in facts:
-        if not _is_fact_read(fact, row):
-            return False
-    return True
+    return len(facts) <= max_facts and all(_is_fact_read(fact, row) for fact in facts)
 
 
 def _is_fact_read(fact: Any, row: Row) -> bool:

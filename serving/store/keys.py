@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -115,7 +115,8 @@ class KeyRing:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._keys: dict[str, Key] = {}
+        # By prefix; and by token those that were shown to be right since the last reading, which need not be hashed again.
+        self._known: tuple[dict[str, Key], dict[str, Key]] = ({}, {})
 
     def refresh(self) -> None:
         """Read the keys.
@@ -125,16 +126,27 @@ class KeyRing:
         StoreError
             The keys known before stay.
         """
-        self._keys = {key.prefix: key for key in list_keys(self._store)}
+        self._known = ({key.prefix: key for key in list_keys(self._store)}, {})
 
     def has_usable(self, now: datetime) -> bool:
-        return any(key.is_usable(now) for key in self._keys.values())
+        return any(key.is_usable(now) for key in self._known[0].values())
 
     def find(self, token: str, now: datetime) -> Key | None:
         """The usable key behind a token."""
-        shaped = _SHAPE.fullmatch(token)
-        if shaped is None:
-            return None
-        key = self._keys.get(shaped[1])
-        is_right = hmac.compare_digest(hash_of(shaped[2]), "0" * 64 if key is None else key.secret_hash)
-        return key if key is not None and is_right and key.is_usable(now) else None
+        keys, shown = self._known  # together: a reading of another thread must not come in between
+        key = shown.get(token)
+        if key is None:
+            key = _right_key(token, keys)
+            if key is None:
+                return None
+            shown[token] = key
+        return key if key.is_usable(now) else None
+
+
+def _right_key(token: str, keys: Mapping[str, Key]) -> Key | None:
+    shaped = _SHAPE.fullmatch(token)
+    if shaped is None:
+        return None
+    key = keys.get(shaped[1])
+    is_right = hmac.compare_digest(hash_of(shaped[2]), "0" * 64 if key is None else key.secret_hash)
+    return key if is_right else None
