@@ -226,7 +226,8 @@ def judge(snapshot: Snapshot, model: ScoringModel, built: features.Built, *, wit
     # Who has objected to being scored (GDPR article 21) gets no score anywhere, whatever is known of the case.
     objected = snapshot.columns[OBJECTION] == 1.0
     none = past | objected if lacks is None else past | objected | lacks.any(axis=1)
-    status, why = np.full(len(entry), "scored", dtype=object), np.full(len(entry), "", dtype=object)
+    status, why = np.empty(len(entry), dtype=object), np.empty(len(entry), dtype=object)
+    status[:], why[:] = "scored", ""
     scored, parts = np.flatnonzero(~none), None
     everyone = len(scored) == len(entry) > 0
     if not everyone:

@@ -7,7 +7,7 @@ recorded. The latest fact recorded before the as-of date counts; of two recorded
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -50,9 +50,9 @@ class Snapshot:
     opened_on, registered_on : (n,) datetime64[D]
     age_weeks : (n,) float
         Weeks survived since ``opened_on`` (:func:`risk.weeks.weeks_survived`).
-    columns : dict of (n,) float
+    columns : by name, (n,) float
         Value of every attribute: number, position of the level, or 0/1; nan where not known yet.
-    known_on : dict of (n,) datetime64[D]
+    known_on : by name, (n,) datetime64[D]
         For fact attributes, the day the value was recorded; NaT where not known yet.
     """
 
@@ -63,8 +63,8 @@ class Snapshot:
     opened_on: Dates
     registered_on: Dates
     age_weeks: Floats
-    columns: dict[str, Floats]
-    known_on: dict[str, Dates]
+    columns: Mapping[str, Floats]
+    known_on: Mapping[str, Dates]
 
     def __len__(self) -> int:
         return len(self.position)
@@ -166,8 +166,9 @@ def snapshot_of(
     told : Told
         Of several facts of one name the latest counts; those recorded on or after the as-of date do not.
     """
-    n, names = len(case_id), list(schema.fact_attributes())
-    known_on = np.full((len(names), n), _NEVER)
+    n, names = len(case_id), tuple(schema.fact_attributes())
+    known_on = np.empty((len(names), n), dtype="datetime64[D]")
+    known_on.fill(_NEVER)
     table = np.concatenate([attributes, np.full((len(names), n), np.nan)])
     # Where a place is written several times the last one stays: the latest, and of one day the largest.
     order = np.lexsort((told.value, told.known_on))
@@ -183,6 +184,6 @@ def snapshot_of(
         opened_on=opened_on,
         registered_on=registered_on,
         age_weeks=weeks_survived(opened_on, as_of),
-        columns=Stacked([*schema.case_attributes(), *names], table),
-        known_on=dict(zip(names, known_on, strict=True)),
+        columns=Stacked((*schema.case_attributes(), *names), table),
+        known_on=Stacked(names, known_on),
     )

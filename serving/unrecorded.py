@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from risk import features, schema
 from risk.snapshot import Snapshot
+from risk.stacked import Stacked
 
 
 def facts_behind(names: Sequence[str]) -> list[str]:
@@ -19,5 +20,7 @@ def facts_behind(names: Sequence[str]) -> list[str]:
 
 def unrecorded(snapshot: Snapshot, facts: Sequence[str]) -> npt.NDArray[np.bool_]:
     """Whether nobody had recorded a fact by the as-of date, (n cases, k facts)."""
+    if isinstance(snapshot.known_on, Stacked):
+        return np.isnat(snapshot.known_on.table(facts))
     known_on = np.array([snapshot.known_on[n] for n in facts], dtype="datetime64[D]")
     return np.isnat(known_on.reshape(len(facts), len(snapshot))).T

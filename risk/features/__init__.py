@@ -53,7 +53,7 @@ def check_features(names: Sequence[str], allowed: Sequence[str] = ()) -> None:
             )
 
 
-class Built(Stacked):
+class Built(Stacked[np.float64]):
     """Features by name, (n,) each."""
 
 
