@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,10 +11,15 @@ import numpy.typing as npt
 
 from risk import features
 from risk.distinct import Ints, distinct
+from risk.features.feature import Feature
 from risk.reasons import LEAST_CONTRIBUTION, tellable
 from risk.scoring import Judged
 from risk.snapshot import Snapshot
 from risk.weeks import Dates, Floats
+
+Bools = npt.NDArray[np.bool_]
+# Whole numbers below this are told apart without sorting them; sentences of numbers that are remembered for the next cases.
+_SMALL, _REMEMBERED = 2048, 4096
 
 
 class Saying(NamedTuple):
@@ -37,7 +42,7 @@ class ReasonColumns:
     """
 
     which: Ints
-    is_up: npt.NDArray[np.bool_]
+    is_up: Bools
     known_on: Dates
     sayings: list[Saying]
 
@@ -51,39 +56,50 @@ def reason_columns(snapshot: Snapshot, judged: Judged, built: features.Built, n:
     built : the model's features of the snapshot
     """
     rows, parts = judged.scored, judged.parts
-    made = ReasonColumns(
-        np.full((len(rows), n), -1, dtype=np.int64),
-        np.zeros((len(rows), n), dtype=np.bool_),
-        np.full((len(rows), n), np.datetime64("NaT", "D")),
-        [],
-    )
     if parts is None or not n:
-        return made
+        nothing = np.full((len(rows), n), -1, dtype=np.int64)
+        return ReasonColumns(nothing, nothing >= 0, nothing.astype("datetime64[D]"), [])
     names = tuple(parts.names)
     if len(rows) < len(snapshot):
         built = built.rows(names, rows)
     _, places, facts, _ = tellable(names)
-    weight, values = parts.of_case[:, places], built.table(names)[:, places]
-    said, days = _Said(names), _days(snapshot, facts, rows)
-    size = np.abs(weight)
-    texts = np.full((len(rows), n), -1, dtype=np.int64)
-    n_told = np.zeros(len(rows), dtype=np.int64)
-    here = np.arange(len(rows))
-    while len(here):  # one more of the heaviest of every case that may be told more
-        first = (size if len(here) == len(size) else size[here]).argmax(axis=1)
-        is_heavy = size[here, first] >= LEAST_CONTRIBUTION
-        here, first = here[is_heavy], first[is_heavy]
-        size[here, first] = -1.0
-        which, text = said.of(first, values[here, first])
-        fresh = (texts[here] != text[:, None]).all(axis=1)  # two features of one fact say it once
-        row, feature, place = here[fresh], first[fresh], n_told[here[fresh]]
-        texts[row, place], made.which[row, place] = text[fresh], which[fresh]
-        made.is_up[row, place] = weight[row, feature] > 0
-        made.known_on[row, place] = days[feature, row]
-        n_told[row] += 1
-        here = here[n_told[here] < n]
-    made.sayings.extend(said.sayings)
-    return made
+    values, said = built.table(names), _Said(_sayings(names))
+    left = np.ascontiguousarray(parts.of_case[:, places])  # row by row, as it is searched
+    np.abs(left, out=left)
+    again, every = np.arange(len(rows)), np.arange(len(rows))[:, None]
+    which, feature = np.full((len(rows), n), -1, dtype=np.int64), np.zeros((len(rows), n), dtype=np.int64)
+    while len(again):  # hardly ever more than twice, and then of few cases
+        first, is_told = _heaviest(left if len(again) == len(left) else left[again], n)
+        found = np.where(is_told, said.of(first, values[again[:, None], places[first]]), -1)
+        which[again], feature[again] = found, first
+        # Two features of one fact say it once, the heavier of them; what comes next then moves up.
+        is_again = _repeated(np.where(is_told, said.texts[found], -1 - np.arange(n)))
+        of, place = np.nonzero(is_again)
+        left[again[of], first[of, place]] = -1.0
+        again = again[np.flatnonzero(is_again.any(axis=1))]
+    known_on = np.where(which >= 0, _days(snapshot, facts, rows)[feature, every], np.datetime64("NaT", "D"))
+    is_up = (parts.of_case[every, places[feature]] > 0) & (which >= 0)
+    return ReasonColumns(which, is_up, known_on, said.sayings)
+
+
+def _heaviest(size: Floats, n: int) -> tuple[Ints, Bools]:
+    """The ``n`` largest of each row, the first of equals first, (m, n); and whether each is large enough to be told."""
+    size, every = size.copy(), np.arange(len(size))
+    first, is_told = np.empty((len(size), n), dtype=np.int64), np.empty((len(size), n), dtype=np.bool_)
+    for i in range(n):
+        at = size.argmax(axis=1)
+        first[:, i], is_told[:, i] = at, size[every, at] >= LEAST_CONTRIBUTION
+        size[every, at] = -1.0
+    return first, is_told
+
+
+def _repeated(texts: Ints) -> Bools:
+    """Which texts stand earlier in their row, (m, n)."""
+    found = np.zeros(texts.shape, dtype=np.bool_)
+    for i in range(1, texts.shape[1]):
+        for earlier in range(i):
+            found[:, i] |= texts[:, i] == texts[:, earlier]
+    return found
 
 
 def _days(snapshot: Snapshot, facts: list[tuple[str, ...]], rows: npt.NDArray[Any]) -> Dates:
@@ -96,46 +112,82 @@ def _days(snapshot: Snapshot, facts: list[tuple[str, ...]], rows: npt.NDArray[An
 
 
 class _Said:
-    """Sayings by number: those of levels and flags are known beforehand, those of numbers are made as they come."""
+    """Sayings by number: those of levels and flags are known beforehand, those of numbers are added as they come.
+
+    Attributes
+    ----------
+    texts : which Danish text each saying is, by number
+    """
+
+    def __init__(self, known: _Sayings) -> None:
+        self._known, self.sayings, self.texts = known, list(known.fixed), known.texts
+        self._text_of: dict[str, int] = {}
+
+    def of(self, feature: Ints, value: Floats) -> Ints:
+        """Which saying each value of a feature is, of any shape."""
+        known = self._known
+        is_missing, is_number = np.isnan(value), known.is_number[feature]
+        plain = np.where(is_missing | is_number, -1.0, value).astype(np.int64)
+        which = known.start[feature] + 1 + np.where(is_missing, -1, plain)
+        told = is_number & ~is_missing
+        if told.any():
+            which[told] = self._numbers(feature[told], value[told])
+        return which
+
+    def _numbers(self, feature: Ints, value: Floats) -> Ints:
+        """Numbers told, (m,): what is the same in many cases is said once."""
+        # Where whole numbers are told, all that round to one of them say the same (halves to the even one, as in text).
+        value = np.where(self._known.is_whole[feature] & (value > 1.0), np.rint(value), value)
+        is_small = (value >= 0.0) & (value < _SMALL) & (np.floor(value) == value)
+        others, alike = np.unique(value[~is_small], return_inverse=True)
+        code = np.where(is_small, value, 0.0).astype(np.int64)
+        code[~is_small] = _SMALL + alike
+        n = _SMALL + len(others)
+        used, place = distinct(feature * n + code, len(self._known.start) * n)
+        features, codes = (part.tolist() for part in np.divmod(used, n))
+        values = [float(c) if c < _SMALL else float(others[c - _SMALL]) for c in codes]
+        fresh = list(map(self._known.number, features, values))
+        first = len(self.sayings)
+        self.sayings += fresh
+        known, own = self._known.text_of, self._text_of
+        texts = [known.get(s.text_da, -1) for s in fresh]
+        texts = [
+            own.setdefault(s.text_da, len(known) + len(own)) if t < 0 else t for s, t in zip(fresh, texts, strict=True)
+        ]
+        self.texts = np.concatenate([self.texts, np.array(texts, dtype=np.int64)])
+        return first + place
+
+
+class _Sayings:
+    """What can be said of some features.
+
+    Attributes
+    ----------
+    fixed : the sayings known beforehand
+    start : (features,) where those of each feature begin; the first is that nothing is known
+    texts : which Danish text each is; ``text_of`` has the numbers
+    is_number, is_whole : (features,) those told as numbers, and those told as whole ones
+    number : the saying of a number: which feature, and its value
+    """
 
     def __init__(self, names: tuple[str, ...]) -> None:
-        self._shown = tellable(names)[0]
-        sayings, self._start, self._is_number = _fixed(names)
-        self.sayings = list(sayings)
-        self._texts: dict[str, int] = {}
-        self._text = [self._texts.setdefault(s.text_da, len(self._texts)) for s in sayings]
-        self._made: dict[tuple[int, float], int] = {}
+        self._shown: list[Feature] = tellable(names)[0]
+        self.fixed, start = list[Saying](), list[int]()
+        for feature in self._shown:
+            start.append(len(self.fixed))
+            self.fixed += [Saying(feature.name, da, en) for da, en in (feature.missing, *feature.texts)]
+        self.start = np.array(start, dtype=np.int64)
+        self.is_number = np.array([not f.texts for f in self._shown], dtype=np.bool_)
+        self.is_whole = np.array([f.decimals == 0 for f in self._shown], dtype=np.bool_)
+        self.text_of = {da: i for i, da in enumerate(dict.fromkeys(s.text_da for s in self.fixed))}
+        self.texts = np.array([self.text_of[s.text_da] for s in self.fixed], dtype=np.int64)
+        self.number = lru_cache(maxsize=_REMEMBERED)(self._number)
 
-    def of(self, feature: Ints, value: Floats) -> tuple[Ints, Ints]:
-        """Which saying each value of a feature is, (m,), and which Danish text that is, (m,)."""
-        is_missing, is_number = np.isnan(value), self._is_number[feature]
-        which = self._start[feature] + np.where(is_missing, 0.0, np.where(is_number, 0.0, value) + 1).astype(np.int64)
-        told = np.flatnonzero(is_number & ~is_missing)
-        if len(told):  # what is the same in many cases is said once
-            values, alike = np.unique(value[told], return_inverse=True)
-            pairs, place = distinct(feature[told] * len(values) + alike, len(self._start) * len(values))
-            made = [self._number(pair // len(values), float(values[pair % len(values)])) for pair in pairs.tolist()]
-            which[told] = np.array(made, dtype=np.int64)[place]
-        return which, np.array(self._text, dtype=np.int64)[which]
-
-    def _number(self, feature: int, value: float) -> int:
+    def _number(self, feature: int, value: float) -> Saying:
         shown = self._shown[feature]
-        # Where whole numbers are told, all that round to one of them say the same (halves to the even one, as in text).
-        alike = float(np.rint(value)) if shown.decimals == 0 and value > 1.0 else value
-        if (found := self._made.get((feature, alike))) is None:
-            da, en = shown.text_of(value)
-            found = self._made[feature, alike] = len(self.sayings)
-            self.sayings.append(Saying(shown.name, da, en))
-            self._text.append(self._texts.setdefault(da, len(self._texts)))
-        return found
+        return Saying(shown.name, *shown.text_of(value))
 
 
 @cache
-def _fixed(names: tuple[str, ...]) -> tuple[list[Saying], Ints, npt.NDArray[np.bool_]]:
-    """The sayings known beforehand, where those of each feature begin (the first is that nothing is known), and which
-    features are numbers."""
-    shown, sayings, start = tellable(names)[0], list[Saying](), list[int]()
-    for feature in shown:
-        start.append(len(sayings))
-        sayings += [Saying(feature.name, da, en) for da, en in (feature.missing, *feature.texts)]
-    return sayings, np.array(start, dtype=np.int64), np.array([not f.texts for f in shown], dtype=np.bool_)
+def _sayings(names: tuple[str, ...]) -> _Sayings:
+    return _Sayings(names)

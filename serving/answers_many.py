@@ -19,7 +19,7 @@ import numpy as np
 from models.certainty import score_interval
 from risk import features, schema
 from risk.distinct import Ints, distinct
-from risk.reason_columns import ReasonColumns, reason_columns
+from risk.reason_columns import ReasonColumns, Saying, reason_columns
 from risk.reasons import Reason
 from risk.schema import Attribute
 from risk.scoring import Judged, judge
@@ -212,31 +212,32 @@ def _put_reasons(codes: Ints, reasons: ReasonColumns, here: Ints, texts: _Texts)
     """The reasons of each case, those for and those against in columns of their own; each but the first with a comma."""
     is_told, n = reasons.which >= 0, reasons.which.shape[1]
     up = is_told & reasons.is_up
-    down = is_told & ~reasons.is_up
-    rank = np.where(up, np.cumsum(up, axis=1), np.cumsum(down, axis=1)) - 1
+    rank = np.where(up, np.cumsum(up, axis=1), np.cumsum(is_told & ~up, axis=1)) - 1
+    row, at = np.nonzero(is_told)
+    rank, days = rank[row, at], reasons.known_on[row, at].astype(np.int64)
     # Numbers as small as may be: days after the one before the first, 0 for none.
-    days = np.where(np.isnat(reasons.known_on), _NO_DAY, reasons.known_on.astype(np.int64))
-    before = int(days.min(initial=_NO_DAY)) - 1
-    days[days == _NO_DAY] = before
-    n_days = int(days.max(initial=before)) - before + 1
-    keys = ((reasons.which * 2 + (rank > 0)) * n_days + days - before)[is_told]
+    is_dated = days != _NO_DAY
+    before = int(days.min(where=is_dated, initial=_LATEST)) - 1
+    days = np.where(is_dated, days - before, 0)
+    n_days = int(days.max(initial=0)) + 1
+    keys = (reasons.which[row, at] * 2 + (rank > 0)) * n_days + days
     different, place = distinct(keys, 2 * len(reasons.sayings) * n_days)
-    made = [texts.code(_reason(reasons, key, n_days, before)) for key in different.tolist()]
-    row, _ = np.nonzero(is_told)
-    codes[here[row], REASONS + rank[is_told] + np.where(up[is_told], 0, n)] = np.array(made, dtype=np.int64)[place]
+    which, day = (part.tolist() for part in np.divmod(different, n_days))
+    dated = {d: f'"{date.fromordinal(_DAY_0 + before + d)}"}}' if d else "null}" for d in set(day)}
+    begun = {w: ("," if w % 2 else "") + _begun(reasons.sayings[w // 2]) for w in set(which)}
+    made = texts.codes(begun[w] + dated[d] for w, d in zip(which, day, strict=True))
+    codes[here[row], REASONS + rank + np.where(up[row, at], 0, n)] = np.array(made, dtype=np.int64)[place]
 
 
-def _reason(reasons: ReasonColumns, key: int, n_days: int, before: int) -> str:
-    which, day = divmod(key, n_days)
-    which, is_further = divmod(which, 2)
-    known_on = None if day == 0 else date.fromordinal(_DAY_0 + before + day)
+@lru_cache(maxsize=4096)
+def _begun(saying: Saying) -> str:
+    """A reason as it is written, up to the day it was known on."""
     # The direction is not among what is written of a reason: it stands where it belongs.
-    text = reason(Reason(reasons.sayings[which].feature, "", *reasons.sayings[which][1:], known_on))
-    return "," + text if is_further else text
+    return reason(Reason(saying.feature, "", saying.text_da, saying.text_en, None)).removesuffix("null}")
 
 
 _DAY_0 = date(1970, 1, 1).toordinal()
-_NO_DAY = date.max.toordinal() - _DAY_0 + 1
+_NO_DAY, _LATEST = int(np.datetime64("NaT", "D").astype(np.int64)), date.max.toordinal() - _DAY_0
 
 
 _GAP = "\0"  # stands in no text of JSON
