@@ -52,6 +52,7 @@ class AnsweredMany:
     block : what is told of the cases that fit, and kept of them
     covers : what the intervals around the scores cover; None when there are none
     lacking : (n, k) of the facts behind the model, which nobody has recorded of a case that has a score
+    scored : (m,) the rows of the block that have a score, and ``reasons`` theirs
     others : places and outcomes of those that do not, which are not recorded
     """
 
@@ -62,6 +63,8 @@ class AnsweredMany:
     block: Block
     covers: str | None
     lacking: Bools
+    scored: Ints
+    reasons: ReasonColumns
     others: Sequence[tuple[int, str]]
 
     @cached_property
@@ -96,13 +99,14 @@ def answer_many(cases: Columns, model: InService, n_reasons: int, cuts: Cuts | N
     cuts : where the bands begin for whoever asked; no case has a band when None
     """
     others = [(row.place, rejected(row, model).text) for row in cases.rejected]
-    block, covers, lacking = _block(cases, model, n_reasons, cuts)
     block_id = secrets.token_hex(BLOCK_DIGITS // 2)
-    return AnsweredMany(request_id, model, cases.as_of, block_id, block, covers, lacking, others)
+    return AnsweredMany(request_id, model, cases.as_of, block_id, *_told(cases, model, n_reasons, cuts), others)
 
 
-def _block(cases: Columns, model: InService, n_reasons: int, cuts: Cuts | None) -> tuple[Block, str | None, Bools]:
-    """What is told of the cases, what the intervals around their scores cover, and which facts they lack."""
+def _told(
+    cases: Columns, model: InService, n_reasons: int, cuts: Cuts | None
+) -> tuple[Block, str | None, Bools, Ints, ReasonColumns]:
+    """What is told of the cases: from ``block`` to ``reasons`` of :class:`AnsweredMany`."""
     words, snapshot, n, texts = wording_of(model), cases.snapshot(), len(cases), _Texts()
     built = features.build_features(snapshot, words.features)
     judged = judge(snapshot, model, built, with_parts=n_reasons > 0)
@@ -122,10 +126,11 @@ def _block(cases: Columns, model: InService, n_reasons: int, cuts: Cuts | None) 
     codes[here, BAND], codes[here, WORDS] = _bands(p[here], cuts, model, texts), _in_words(p[here], texts)
     codes[here, UNKNOWN] = texts.patterns(lacking[here], words.lacking)
     _put_warnings(codes, cases, words, words.is_outside(built) & is_scored[:, None], texts)
-    _put_reasons(codes, reason_columns(snapshot, judged, built, n_reasons), here, texts)
+    reasons = reason_columns(snapshot, judged, built, n_reasons)
+    _put_reasons(codes, reasons, here, texts)
     header = _header(words, cases.as_of, judged.p.shape[1], n_reasons, covers)
     block = Block(header, np.arange(n), cases.case_id, *_asked(cases), numbers, codes, texts.made)
-    return block, covers, lacking
+    return block, covers, lacking, here, reasons
 
 
 def _around(p: Floats, judged: Judged, model: InService) -> tuple[Floats, Floats, str | None]:

@@ -14,10 +14,12 @@ from functools import cache
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from pydantic import BaseModel
 
 from risk.distinct import Ints, distinct
+from risk.reason_columns import ReasonColumns, Saying
 from risk.scoring import NOT_FOR, PURPOSE
 from risk.weeks import Floats
 from serving.answers import CaseAnswer
@@ -30,7 +32,6 @@ from serving.answers_many import (
     LOW,
     PLACE,
     RATE,
-    REASONS,
     SCORED,
     SHAPE,
     STATUS,
@@ -40,7 +41,7 @@ from serving.answers_many import (
     P,
 )
 from serving.plain import Bools
-from serving.store.blocks import score_ids_of
+from serving.store.blocks import BLOCK_DIGITS, ROW_DIGITS, row_digits
 from serving.wording import LEVEL, Wording, wording_of
 
 _SHARED = pa.dictionary(pa.int32(), pa.string())
@@ -90,23 +91,30 @@ def stream_of(answer: AnsweredMany) -> bytes:
 
 
 class _Everyone(NamedTuple):
-    """What is told of all cases of a request, in their order; of those that do not fit little but their flaws."""
+    """What is told of all cases of a request, in their order; of those that do not fit little but their flaws.
+
+    Attributes
+    ----------
+    at : where those that fit stand among them
+    """
 
     numbers: Floats
     codes: Ints
     pieces: list[str]
     lacking: Bools
     case_ids: list[str | None]
-    score_ids: list[str | None]
-    errors: list[list[dict[str, Any]]]
+    score_ids: pa.Array
+    errors: pa.Array
+    at: Ints
 
 
 def _everyone(answer: AnsweredMany) -> _Everyone:
     block, n = answer.block, len(answer.block)
-    score_ids = score_ids_of(answer.block_id, block.rows)
+    score_ids, kind = _score_ids(answer.block_id, block.rows), outcome_schema().field("errors").type
     if not answer.others:
+        none = pa.ListArray.from_arrays(np.zeros(n + 1, dtype=np.int32), pa.array([], kind.value_type), type=kind)
         whole = block.numbers, block.codes, block.pieces, answer.lacking
-        return _Everyone(*whole, [*block.case_ids], [*score_ids], [[]] * n)
+        return _Everyone(*whole, [*block.case_ids], score_ids, none, np.arange(n))
     others = [json.loads(text) for _, text in answer.others]
     places = np.concatenate([block.numbers[:, PLACE], [place for place, _ in answer.others]])
     numbers = np.full((len(places), block.numbers.shape[1]), np.nan)
@@ -117,13 +125,22 @@ def _everyone(answer: AnsweredMany) -> _Everyone:
     codes[:n], lacking[:n] = block.codes, answer.lacking
     codes[n:, STATUS] = len(block.pieces) + 1
     order = np.argsort(places, kind="stable")
-    chosen = order.tolist()
     case_ids = [*block.case_ids, *(other["case_id"] for other in others)]
-    ids, errors = [*score_ids, *[None] * len(others)], [*[[]] * n, *(other["errors"] for other in others)]
+    ids = pa.concat_arrays([score_ids, pa.nulls(len(others), pa.string())]).take(pa.array(order))
+    errors = pa.array([*[[]] * n, *(other["errors"] for other in others)], kind).take(pa.array(order))
     return _Everyone(
-        numbers[order], codes[order], [*block.pieces, "", "rejected"], lacking[order], [case_ids[i] for i in chosen],
-        [ids[i] for i in chosen], [errors[i] for i in chosen],
+        numbers[order], codes[order], [*block.pieces, "", "rejected"], lacking[order],
+        [case_ids[i] for i in order.tolist()], ids, errors, np.argsort(order, kind="stable")[:n],
     )  # fmt: skip
+
+
+def _score_ids(block_id: str, rows: Ints) -> pa.Array:
+    """:func:`serving.store.blocks.score_ids_of`: texts of one length, so they are laid down side by side."""
+    made = np.empty((len(rows), BLOCK_DIGITS + ROW_DIGITS), dtype=np.uint8)
+    made[:, :BLOCK_DIGITS] = np.frombuffer(block_id.encode(), dtype=np.uint8)
+    made[:, BLOCK_DIGITS:] = np.frombuffer(row_digits(rows).encode(), dtype=np.uint8).reshape(-1, ROW_DIGITS)
+    ends = np.arange(len(rows) + 1, dtype=np.int32) * made.shape[1]
+    return pa.StringArray.from_buffers(len(rows), pa.py_buffer(ends), pa.py_buffer(made))
 
 
 def _columns(told: _Everyone, answer: AnsweredMany) -> list[pa.Array]:
@@ -133,12 +150,12 @@ def _columns(told: _Everyone, answer: AnsweredMany) -> list[pa.Array]:
     made: dict[str, pa.Array] = {
         "row": pa.array(numbers[:, PLACE].astype(np.int64)),
         "case_id": pa.array(told.case_ids, pa.string()),
-        "score_id": pa.array(told.score_ids, pa.string()),
+        "score_id": told.score_ids,
         "interval": _interval(numbers, answer.covers),
         "curve": _curve(numbers[is_scored, CURVE:], answer.model.outcome.horizons_weeks, is_scored),
-        "reasons": _reasons(codes[:, REASONS:], told.pieces),
+        "reasons": _reasons(answer.reasons, told.at[answer.scored], n),
         "unknown_facts": _unknown(told.lacking, wording_of(answer.model)),
-        "errors": pa.array(told.errors, schema.field("errors").type),
+        "errors": told.errors,
         "as_of": pa.repeat(pa.scalar(answer.as_of), n),
         "model_version": _alike(answer.model.version, n),
         "purpose": _alike(PURPOSE, n),
@@ -156,13 +173,17 @@ def _columns(told: _Everyone, answer: AnsweredMany) -> list[pa.Array]:
     return [made[name] for name in schema.names]
 
 
-def _shared(place: Ints | Any, texts: Sequence[str | None]) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(pa.array(np.asarray(place, dtype=np.int32)), pa.array(texts, pa.string()))
+def _shared(place: Ints, texts: Sequence[str | None]) -> pa.Array:
+    """``texts[place]``, each text once, as a dictionary has to have them."""
+    once = {text: i for i, text in enumerate(dict.fromkeys(t for t in texts if t is not None))}
+    code = np.array([once.get(text, -1) for text in texts], dtype=np.int32)[place]
+    mask = code < 0 if None in texts else None
+    return pa.DictionaryArray.from_arrays(pa.array(code, mask=mask), pa.array(list(once), pa.string()))
 
 
 def _alike(text: str | None, n: int) -> pa.Array:
     """One text for all rows."""
-    return pa.nulls(n, _SHARED) if text is None else _shared(np.zeros(n), [text])
+    return _shared(np.zeros(n, dtype=np.int64), [text])
 
 
 def _not_for(n: int) -> pa.Array:
@@ -177,25 +198,40 @@ def _or_null(text: str) -> str:
 def _spread(pieces: list[str], codes: Ints, kind: pa.DataType, read: Read) -> pa.Array:
     """Texts that many rows share as values, each read once."""
     used, place = distinct(codes, len(pieces))
-    values = json.loads(f"[{','.join([read(pieces[i]) for i in used.tolist()])}]")
-    return _array(values, kind).take(pa.array(place))
+    return _placed(json.loads(f"[{','.join([read(pieces[i]) for i in used.tolist()])}]"), kind, place)
 
 
-def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
-    """Values as they were read; objects without a gap field by field, which costs a third."""
+def _placed(values: list[Any], kind: pa.DataType, place: Ints) -> pa.Array:
+    """``values[place]``: a few values for many rows, laid down part by part, since to take them as a whole costs far more."""
+    if pa.types.is_struct(kind):
+        none = np.array([v is None for v in values], dtype=np.bool_)
+        parts = [_placed([None if v is None else v[f.name] for v in values], f.type, place) for f in kind]
+        mask = pa.array(none[place]) if none.any() else None
+        return pa.StructArray.from_arrays(parts, fields=list(kind), mask=mask)
+    if pa.types.is_list(kind):
+        sizes = np.array([len(v or ()) for v in values], dtype=np.int64)
+        ends, many = _ends(sizes[place]), sizes[place]
+        inside = np.repeat((np.cumsum(sizes) - sizes)[place] - ends[:-1], many) + np.arange(ends[-1])
+        flat = [one for v in values for one in v or ()]
+        return pa.ListArray.from_arrays(pa.array(ends), _placed(flat, kind.value_type, inside), type=kind)
+    if pa.types.is_dictionary(kind):
+        return _shared(place, values)
     if pa.types.is_date(kind):
-        return pa.array([None if v is None else date.fromisoformat(v) for v in values], kind)
-    if not pa.types.is_struct(kind) or None in values:
-        return pa.array(values, kind)
-    return pa.StructArray.from_arrays([_array([v[f.name] for v in values], f.type) for f in kind], fields=list(kind))
+        values = [None if v is None else date.fromisoformat(v) for v in values]
+    return pa.array(values, kind).take(pa.array(place))
+
+
+def _ends(sizes: Ints) -> npt.NDArray[np.int32]:
+    """Where lists of these sizes begin and end."""
+    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
 
 
 def _unknown(lacking: Bools, words: Wording) -> pa.Array:
-    """The facts that each case lacks, taken from the few there are."""
+    """The facts that each case lacks, of the few there are."""
     kind = outcome_schema().field("unknown_facts").type
-    ends = np.concatenate([[0], np.cumsum(lacking.sum(axis=1))]).astype(np.int32)
-    facts = _array(json.loads(words.lacking(np.ones(lacking.shape[1], dtype=np.bool_))), kind.value_type)
-    return pa.ListArray.from_arrays(pa.array(ends), facts.take(pa.array(np.nonzero(lacking)[1])), type=kind)
+    facts = json.loads(words.lacking(np.ones(lacking.shape[1], dtype=np.bool_)))
+    told = _placed(facts, kind.value_type, np.nonzero(lacking)[1])
+    return pa.ListArray.from_arrays(pa.array(_ends(lacking.sum(axis=1))), told, type=kind)
 
 
 def _interval(numbers: Floats, covers: str | None) -> pa.Array:
@@ -205,22 +241,29 @@ def _interval(numbers: Floats, covers: str | None) -> pa.Array:
     return pa.StructArray.from_arrays([pa.array(part) for part in parts], fields=list(kind), mask=pa.array(none))
 
 
-def _curve(chances: Floats, weeks: Sequence[int], is_scored: Any) -> pa.Array:
+def _curve(chances: Floats, weeks: Sequence[int], is_scored: Bools) -> pa.Array:
     kind = outcome_schema().field("curve").type
-    ends = np.concatenate([[0], np.cumsum(is_scored * len(weeks))]).astype(np.int32)
     points = [pa.array(np.tile(weeks, len(chances)), pa.int64()), pa.array(chances.ravel(), from_pandas=True)]
-    return pa.ListArray.from_arrays(
-        pa.array(ends), pa.StructArray.from_arrays(points, fields=list(kind.value_type)), type=kind
-    )
+    told = pa.StructArray.from_arrays(points, fields=list(kind.value_type))
+    return pa.ListArray.from_arrays(pa.array(_ends(is_scored * len(weeks))), told, type=kind)
 
 
-def _reasons(codes: Ints, pieces: list[str]) -> pa.Array:
-    """Reasons for and against; a place that holds no text holds no reason."""
-    kind, n = outcome_schema().field("reasons").type, codes.shape[1] // 2
-    is_text, sides = np.array([text != "" for text in pieces], dtype=np.bool_), []
-    for field, side in zip(kind, (codes[:, :n], codes[:, n:]), strict=True):
-        is_told = is_text[side]
-        ends = np.concatenate([[0], np.cumsum(is_told.sum(axis=1))]).astype(np.int32)
-        told = _spread(pieces, side[is_told], field.type.value_type, lambda text: text.removeprefix(","))
-        sides.append(pa.ListArray.from_arrays(pa.array(ends), told, type=field.type))
+def _reasons(reasons: ReasonColumns, at: Ints, n: int) -> pa.Array:
+    """Reasons for and against.
+
+    Parameters
+    ----------
+    at : (m,) the rows that have some, of ``n``
+    """
+    kind, is_told, sides = outcome_schema().field("reasons").type, reasons.which >= 0, []
+    for field, side in zip(kind, (is_told & reasons.is_up, is_told & ~reasons.is_up), strict=True):
+        sizes = np.zeros(n, dtype=np.int64)
+        sizes[at] = side.sum(axis=1)
+        used, place = distinct(reasons.which[side], len(reasons.sayings))
+        said = [reasons.sayings[i] for i in used.tolist()]
+        parts = [_shared(place, [getattr(saying, name) for saying in said]) for name in Saying._fields]
+        told = pa.StructArray.from_arrays(
+            [*parts, pa.array(reasons.known_on[side])], fields=list(field.type.value_type)
+        )
+        sides.append(pa.ListArray.from_arrays(pa.array(_ends(sizes)), told, type=field.type))
     return pa.StructArray.from_arrays(sides, fields=list(kind))

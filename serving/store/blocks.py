@@ -22,8 +22,8 @@ from risk.weeks import Floats
 Ints = npt.NDArray[np.int64]
 SALT, DIGEST, HASH = 16, 16, 32
 PER_FACT = 3
-# Hexadecimal digits of a score's id that are the block's, drawn at random; the others say which row.
-BLOCK_DIGITS = 24
+# Hexadecimal digits of a score's id: the block's, drawn at random, and those that say which row.
+BLOCK_DIGITS, ROW_DIGITS = 24, 8
 _LENGTHS = struct.Struct("<7Q")
 
 
@@ -103,13 +103,18 @@ def score_id_of(block_id: str, row: int) -> str:
     >>> score_id_of("ab" * 12, 9)
     'abababababababababababab0000000a'
     """
-    return f"{block_id}{row + 1:08x}"
+    return f"{block_id}{row + 1:0{ROW_DIGITS}x}"
 
 
 def score_ids_of(block_id: str, rows: Ints) -> list[str]:
     """:func:`score_id_of` of many."""
-    digits = (rows + 1).astype(">u4").tobytes().hex()
-    return [block_id + digits[at : at + 8] for at in range(0, len(digits), 8)]
+    digits = row_digits(rows)
+    return [block_id + digits[at : at + ROW_DIGITS] for at in range(0, len(digits), ROW_DIGITS)]
+
+
+def row_digits(rows: Ints) -> str:
+    """The digits that say which row, of one row after the other."""
+    return (rows + 1).astype(">u4").tobytes().hex()
 
 
 def place_of(score_id: str) -> tuple[str, int]:
@@ -118,7 +123,7 @@ def place_of(score_id: str) -> tuple[str, int]:
     >>> place_of("abababababababababababab0000000a")
     ('abababababababababababab00000000', 9)
     """
-    return score_id[:BLOCK_DIGITS] + "0" * 8, int(score_id[BLOCK_DIGITS:], 16) - 1
+    return score_id[:BLOCK_DIGITS] + "0" * ROW_DIGITS, int(score_id[BLOCK_DIGITS:], 16) - 1
 
 
 def row_hashes(block: Block, salts: bytes) -> bytes:
