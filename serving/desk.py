@@ -8,6 +8,7 @@ import hashlib
 import re
 import threading
 from collections.abc import Callable, Sequence
+from concurrent import futures
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
@@ -145,8 +146,8 @@ class Desk:
             repeats = None if repeat_key is None else (repeat_key, _digest(request.scope["path"], body))
             if len(body) > SMALL_BYTES or limits.media == ARROW:
                 work = (body, model, caller, called, repeats, limits)
-                made = await asyncio.get_running_loop().run_in_executor(self._threads, self._make, *work)
-                written = await self._together.recorded(made)
+                made, writing = await asyncio.get_running_loop().run_in_executor(self._threads, self._make, *work)
+                written = await asyncio.wrap_future(writing)
             else:
                 # Few cases are scored here, with those of whoever asks at the same time: a thread would cost as much again.
                 made, written = await self._together.turn(
@@ -170,18 +171,20 @@ class Desk:
         called: str,
         repeats: tuple[str, str] | None,
         limits: Limits,
-    ) -> Made:
-        """A large request: read, scored and put into words in columns."""
+    ) -> tuple[Made, futures.Future[Written]]:
+        """A large request: read, scored and put into words in columns, while the ledger writes it down."""
         cuts = self.bands.of(caller.office)
         told = answer_many(self._opening.read_many(body, limits), model, self.settings.n_reasons, cuts, called)
-        if limits.media == ARROW:
-            stream = stream_of(told)
-            kept = "" if repeats is None else base64.b64encode(stream).decode()
-            return Made(told, _submission(told.entries(caller), caller, repeats, kept), stream)
-        body = told.body()
-        return Made(
-            told, _submission(told.entries(caller), caller, repeats, "" if repeats is None else body.decode()), body
-        )
+        entries, is_stream = told.entries(caller), limits.media == ARROW
+        submission = _submission(entries, caller, None, "")
+        # The ledger writes while the answer is laid out; it is sent when both are done.
+        writing = self._together.begin(submission) if repeats is None else None
+        answered = stream_of(told) if is_stream else told.body()
+        if writing is None:  # an answer that may be asked for again is kept with what it says
+            kept = base64.b64encode(answered).decode() if is_stream else answered.decode()
+            submission = _submission(entries, caller, repeats, kept)
+            writing = self._together.begin(submission)
+        return Made(told, submission, answered), writing
 
     def _score(self, group: Sequence[Asked]) -> list[Made]:
         """Score requests together; they have one model."""

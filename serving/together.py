@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from concurrent import futures
 from dataclasses import dataclass
 
 from risk.errors import StoreError
@@ -104,18 +105,28 @@ class Together:
             return
         self._hand_over([(one, future) for one, (_, future) in zip(made, group, strict=True)], loop)
 
-    async def recorded(self, made: Made) -> Written:
-        """Record what was scored elsewhere.
+    def begin(self, submission: Submission) -> futures.Future[Written]:
+        """Begin to record what was scored elsewhere; called from any thread, which may go on meanwhile.
 
         Raises
         ------
         StoreError
-            Nothing was recorded.
+            The ledger is closed; the future raises it when nothing was recorded.
         """
-        loop = asyncio.get_running_loop()
-        coming: Coming = loop.create_future()
-        self._hand_over([(made, coming)], loop)
-        return (await coming)[1]
+        coming: futures.Future[Written] = futures.Future()
+        coming.set_running_or_notify_cancel()  # a caller who goes away does not stop what is being written
+
+        def told(outcomes: list[Written] | StoreError) -> None:
+            if isinstance(outcomes, StoreError):
+                coming.set_exception(outcomes)
+            else:
+                coming.set_result(outcomes[0])
+
+        if submission.entries or submission.repeatable is not None:
+            self._submit([submission], told)
+        else:  # nothing in it could be read, and nobody was scored
+            coming.set_result(Written())
+        return coming
 
     def _hand_over(self, group: list[tuple[Made, Coming]], loop: asyncio.AbstractEventLoop) -> None:
         """Give the ledger what was scored together, in one go: one transaction, one sync."""
