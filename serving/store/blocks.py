@@ -25,6 +25,8 @@ PER_FACT = 3
 # Hexadecimal digits of a score's id: the block's, drawn at random, and those that say which row.
 BLOCK_DIGITS, ROW_DIGITS = 24, 8
 _LENGTHS = struct.Struct("<7Q")
+# A digest as one item of sixteen bytes, which numpy fetches at once; what number it would be does not matter.
+_WHOLE_DIGEST = np.dtype(np.complex128)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,21 +133,23 @@ def row_hashes(block: Block, salts: bytes) -> bytes:
     n = len(block)
     if not n:
         return b""
-    digests = np.frombuffer(b"".join(map(_digest, block.pieces)), dtype=np.uint8).reshape(-1, DIGEST)
-    texts = digests[block.codes].reshape(n, -1) if block.pieces else np.zeros((n, 0), dtype=np.uint8)
+    digests = np.frombuffer(b"".join(map(_digest, block.pieces)), dtype=_WHOLE_DIGEST)
+    texts = digests.take(block.codes) if block.pieces else np.zeros((n, 0), dtype=_WHOLE_DIGEST)
     # How many numbers of each kind: else one could pass for the other.
     kinds = struct.pack("<3I", block.given.shape[1], block.numbers.shape[1], block.codes.shape[1])
-    first = np.broadcast_to(np.frombuffer(kinds, dtype=np.uint8), (n, len(kinds)))
-    own = np.frombuffer(salts, dtype=np.uint8).reshape(n, SALT)
-    fixed = np.hstack([first, own, _bytes(block.given), _bytes(block.numbers), texts])
-    content, facts = fixed.tobytes(), _bytes(block.facts).tobytes()
-    starts, ends = range(0, len(content), fixed.shape[1]), range(fixed.shape[1], len(content) + 1, fixed.shape[1])
+    parts = [
+        np.broadcast_to(np.frombuffer(kinds, dtype=np.uint8), (n, len(kinds))),
+        np.frombuffer(salts, dtype=np.uint8).reshape(n, SALT),
+        *map(_bytes, (block.given, block.numbers, texts)),
+    ]
+    fixed = np.hstack(parts)
+    content, facts = fixed.view(f"V{fixed.shape[1]}").ravel().tolist(), _bytes(block.facts).tobytes()
     begun = (np.concatenate([[0], block.fact_ends]) * 8 * PER_FACT).tolist()
     ids, sha256 = "\n".join(block.case_ids).encode().split(b"\n"), hashlib.sha256
     return b"".join(
         [
-            sha256(b"%b%b\n%b" % (content[start:end], case_id, facts[first_fact:last_fact])).digest()
-            for start, end, case_id, first_fact, last_fact in zip(starts, ends, ids, begun, begun[1:], strict=False)
+            sha256(b"%b%b\n%b" % (row, case_id, facts[first_fact:last_fact])).digest()
+            for row, case_id, first_fact, last_fact in zip(content, ids, begun, begun[1:], strict=False)
         ]
     )
 
@@ -252,10 +256,11 @@ def _columns(data: bytes, n: int) -> Floats:
     return found.reshape(-1, n) if n else np.zeros((0, 0))
 
 
-def _bytes(values: Floats) -> npt.NDArray[Any]:
-    """Each row's numbers as bytes, (n, 8 k)."""
+def _bytes(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Each row's values as bytes, one beside the other; numbers as they are written down."""
     n, k = values.shape
-    return np.ascontiguousarray(values, dtype="<f8").view(np.uint8).reshape(n, 8 * k)
+    kind = values.dtype if values.dtype == _WHOLE_DIGEST else np.dtype("<f8")
+    return np.ascontiguousarray(values, dtype=kind).view(np.uint8).reshape(n, kind.itemsize * k)
 
 
 @lru_cache(maxsize=4096)  # most texts come again in the next request
