@@ -16,7 +16,8 @@ from risk.errors import ConfigError
 
 KEY_VARIABLE = "RISK_CPR_KEY"
 MIN_KEY_BYTES = 32
-# Nine or ten digits with or without a hyphen: a CPR number, also one that lost its leading zero in a spreadsheet.
+# Nine or ten digits (CPR_DIGITS are the fewest) with or without a hyphen: a CPR number, also one that lost its leading zero in a spreadsheet.
+CPR_DIGITS = 9
 _CPR_LIKE = re.compile(r"(?<!\d)\d{5,6}[-–\s]{0,3}\d{4}(?!\d)")
 
 

@@ -17,7 +17,10 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from models.bundle import Bundle
-from risk import schema
+from risk import features, schema
+from risk.reason_columns import reason_columns
+from risk.reasons import Reason, reasons_of_scored
+from risk.scoring import Judged, Parts
 from serving.access import Caller
 from serving.answers import Answered, answer
 from serving.answers_many import answer_many
@@ -113,6 +116,41 @@ def test_cases_with_anything_in_them_are_read_alike_in_columns_and_one_by_one(se
         np.testing.assert_array_equal(one_by_one.columns[name], together.columns[name], err_msg=name)
     for name in schema.fact_attributes():
         np.testing.assert_array_equal(one_by_one.known_on[name], together.known_on[name], err_msg=name)
+
+
+@pytest.mark.parametrize("ids", [[""], ["SYN000001", ""], ["", "SYN000001"], ["SYN000001", "", "SYN000002"]])
+def test_a_case_without_an_id_has_a_flaw_wherever_it_stands(ids: list[str]) -> None:
+    cases = [a_case(random.Random(i), i) | {"case_id": case_id} for i, case_id in enumerate(ids)]
+    told = read_columns(cases, AS_OF, 200)
+    assert [row.place for row in told.rejected] == [i for i, case_id in enumerate(ids) if not case_id]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32), st.integers(0, 6))
+def test_reasons_of_many_are_those_of_each_also_where_features_say_the_same(seed: int, n_reasons: int) -> None:
+    rng, draw = random.Random(seed), np.random.default_rng(seed)
+    snapshot = read_columns([a_case(rng, i) for i in range(20)], AS_OF, 200).snapshot()
+    names = tuple(features.default_features())
+    built = features.build_features(snapshot, names)
+    scored = np.flatnonzero(draw.random(20) < 0.8)
+    # Weights in steps, so that some are equal; most features say nothing, so that those left often say the same.
+    weight = np.round(draw.normal(size=(len(scored), len(names))), 1) * (
+        draw.random(len(names)) < rng.choice([0.2, 1.0])
+    )
+    nothing = np.full(20, np.nan)
+    judged = Judged(
+        nothing, *[np.full(20, "", dtype=object)] * 2, nothing[:, None], nothing, scored, Parts(names, weight)
+    )
+    found = reason_columns(snapshot, judged, built, n_reasons)
+    told = [
+        [
+            Reason(said.feature, "up" if up else "down", said.text_da, said.text_en, day.item())
+            for said, up, day in zip([found.sayings[i] for i in which[which >= 0]], ups, days, strict=False)
+        ]
+        for which, ups, days in zip(found.which, found.is_up, found.known_on, strict=True)
+    ]
+    one_by_one = reasons_of_scored(snapshot, judged, built, n_reasons)
+    assert told == [one_by_one[i] for i in scored]
 
 
 def without_ids(text: str) -> str:
