@@ -142,7 +142,7 @@ class _Accepted(NamedTuple):
     """The accepted attributes in their order: kinds, the codes of levels, and the bounds of what is plain, (a, 1) each."""
 
     kinds: list[str]
-    codes: list[Mapping[Any, float]]
+    codes: Sequence[Mapping[Any, float]]
     low: Floats
     high: Floats
 

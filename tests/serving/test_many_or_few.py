@@ -137,10 +137,8 @@ def test_reasons_of_many_are_those_of_each_also_where_features_say_the_same(seed
     weight = np.round(draw.normal(size=(len(scored), len(names))), 1) * (
         draw.random(len(names)) < rng.choice([0.2, 1.0])
     )
-    nothing = np.full(20, np.nan)
-    judged = Judged(
-        nothing, *[np.full(20, "", dtype=object)] * 2, nothing[:, None], nothing, scored, Parts(names, weight)
-    )
+    nothing, empty = np.full(20, np.nan), np.full(20, "", dtype=object)
+    judged = Judged(nothing, empty, empty, nothing[:, None], nothing, scored, Parts(names, weight))
     found = reason_columns(snapshot, judged, built, n_reasons)
     told = [
         [
