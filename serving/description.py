@@ -98,9 +98,12 @@ SCORING = (
 
 
 def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
-    """The problems a route can answer with, by status, for the description; a fault of our own is always possible."""
+    """The problems a route can answer with, by status, for the description.
+
+    A fault of our own is always possible, and so is what a connection is closed with (:mod:`serving.connection`).
+    """
     described: dict[int | str, dict[str, Any]] = {}
-    for kind in (KINDS[code] for code in (*codes, "internal")):
+    for kind in (KINDS[code] for code in ("not-http", *codes, "too-slow", "head-too-large", "internal")):
         schema = {"$ref": REF.format(model="Problem")}
         described[kind.status] = {"description": kind.title, "content": {MEDIA_TYPE: {"schema": schema}}}
     return described

@@ -40,6 +40,8 @@ class Kind:
 KINDS = {
     kind.code: kind
     for kind in (
+        Kind("not-http", 400, "The request is not HTTP", "Forespørgslen er ikke HTTP",
+             "Send HTTP/1.1 with one Content-Length, or in chunks."),
         Kind("not-json", 400, "The body is not JSON", "Indholdet er ikke JSON",
              "Send one JSON object in UTF-8, with no name twice in an object and no NaN or Infinity."),
         Kind("not-arrow", 400, "The body is not an Arrow stream", "Indholdet er ikke en Arrow-strøm",
@@ -53,6 +55,8 @@ KINDS = {
         Kind("not-found", 404, "No such address", "Adressen findes ikke", "See /openapi.json for the addresses."),
         Kind("method-not-allowed", 405, "Not with this method", "Metoden er ikke tilladt",
              "The header Allow names the methods of this address."),
+        Kind("too-slow", 408, "The request took too long to arrive", "Forespørgslen var for længe undervejs",
+             "Send it whole within a minute, on a new connection."),
         Kind("key-reused", 409, "The Idempotency-Key was used for another request",
              "Idempotency-Key er brugt til en anden forespørgsel", "Take a new key for a new request."),
         Kind("erased", 410, "The score has been erased", "Scoren er slettet",
@@ -67,6 +71,8 @@ KINDS = {
              "Each entry under 'errors' points to a place and says what is expected there."),
         Kind("rate-limited", 429, "Too many requests", "For mange forespørgsler",
              "Wait the seconds that Retry-After names."),
+        Kind("head-too-large", 431, "The head of the request is too large", "Hovedet af forespørgslen er for stort",
+             "Send no more than 64 KiB of headers."),
         Kind("internal", 500, "Something broke in the service", "Der skete en fejl i tjenesten",
              "The fault is logged under the request id; tell those who run the service."),
         Kind("not-ready", 503, "The service has no model to score with", "Tjenesten har ingen model at score med",

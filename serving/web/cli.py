@@ -19,7 +19,7 @@ def command(host: str, port: int, dev: bool) -> None:
     """
     import uvicorn
 
-    from serving.listening import check_port
+    from serving.listening import check_port, server_options
     from serving.settings import read_settings
     from serving.start import check_host
     from serving.web.app import create_web
@@ -34,5 +34,4 @@ def command(host: str, port: int, dev: bool) -> None:
     click.echo(f"The staff's page is on http://{host}:{port}; stop with Ctrl-C")
     if settings.environment == "development":
         click.echo("Development: for made-up cases on this machine, not for real ones.")
-    # The access log is off because it would write addresses as they were asked for; the guard writes its own line.
-    uvicorn.run(app, host=host, port=port, access_log=False, log_config=None, server_header=False)
+    uvicorn.run(app, **server_options(host, port))
