@@ -86,8 +86,7 @@ class Widths:
         x = np.minimum(np.maximum((eta - (a + s * a_rise)) / slope, -self._farthest), self._farthest)
         u = x - self._center
         variance = self._misfit + (
-            (v[0] + s * (v[1] + s * v[2]))
-            + u * ((v[3] + s * (v[4] + s * v[5])) + u * (v[6] + s * (v[7] + s * v[8])))
+            (v[0] + s * (v[1] + s * v[2])) + u * ((v[3] + s * (v[4] + s * v[5])) + u * (v[6] + s * (v[7] + s * v[8])))
         )
         if self._scores is not None:
             there, t = self._scores.of(x)

@@ -11,11 +11,12 @@ import logging
 from typing import ClassVar
 from weakref import WeakSet
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from uvicorn.server import ServerState
 
 from serving.door import HEADERS
 from serving.problems import KINDS, problem_response
+from serving.sending import InOneWrite
 from serving.store.drawn import random_digits
 
 log = logging.getLogger("risk.serving")
@@ -25,7 +26,7 @@ LINGER_SECONDS = 2.0  # a caller that is still sending when it is refused would 
 LOOK_SECONDS = 1.0
 
 
-class Bounded(HttpToolsProtocol):
+class Bounded(InOneWrite):
     """The server's protocol for HTTP/1.1, with a bound on the time and on the head of a request."""
 
     _looked_after: ClassVar[WeakSet[ServerState]] = WeakSet()

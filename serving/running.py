@@ -11,17 +11,14 @@ import logging
 import os
 from collections.abc import Callable
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from fastapi import FastAPI
 
 from serving.counting import SHARED_COUNTS
 from serving.lines import Lines, Stamped
-from serving.listening import check_port
+from serving.listening import check_port, server_options
 from serving.settings import Settings, read_settings
 from serving.start import check_host, open_behind
-
-GRACE_SECONDS = 30
 
 
 def run(settings: Settings, host: str, port: int, workers: int = 1, begin: Callable[[], None] = lambda: None) -> None:
@@ -38,15 +35,9 @@ def run(settings: Settings, host: str, port: int, workers: int = 1, begin: Calla
     """
     import uvicorn
 
-    from serving.sending import InOneWrite
-
     check_host(settings, host)
     check_port(host, port)
-    # The access log is off because it would write addresses as they were asked for; the door writes its own line.
-    given: dict[str, Any] = {
-        "host": host, "port": port, "access_log": False, "log_config": None, "server_header": False,
-        "timeout_graceful_shutdown": GRACE_SECONDS, "http": InOneWrite,
-    }  # fmt: skip
+    given = server_options(host, port)
     if workers == 1:
         _log("")
         app = _app(settings)

@@ -12,6 +12,7 @@ from typing import Any, cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _HEAD, _INTERIM, _END = b"HTTP/1.1 ", b"HTTP/1.1 1", b"\r\n\r\n"
+_LARGE = 65_536  # to copy more than this costs as much as a call of the system
 
 
 class HeadWithBody:
@@ -25,7 +26,9 @@ class HeadWithBody:
         return getattr(self._transport, name)
 
     def write(self, some: bytes) -> None:
-        if self._head:
+        if self._head and len(some) > _LARGE:
+            self.let_go()
+        elif self._head:
             some, self._head = self._head + some, b""
         elif some.startswith(_HEAD) and some.endswith(_END) and not some.startswith(_INTERIM):
             self._head = some
