@@ -82,8 +82,11 @@ class Additive(Direct):
             if not isinstance(found, LinearHazard):
                 found = LinearHazard(horizons=(self.horizon,), random_state=self.random_state)
                 found.fit_rows(self.columns_, rows)
-            self.tuned_start_ = found
-        self.start_ = straight_tables(rows, share_open, offset, self.tuned_start_)
+            self.tuned_start_ = linear = found
+        else:  # tuned with other rows, which these must not hear of
+            linear = self.tuned_start_.refitted(rows)
+        said = linear.survival_encoded(rows.matrix, [self.horizon], rows.entry)[:, 0]
+        self.start_ = straight_tables(rows, share_open, said, offset, linear)
         parts, base = self.start_.parts(rows.matrix, rows.entry)
         return base + parts.sum(axis=1)
 

@@ -6,7 +6,10 @@ begin with a penalised logistic fit on the same outcomes,
 .. math:: \mathrm{offset}(e) + b(e) + s(e) \sum_j \bigl[ f_j(x_j) + \log(1 + e)\, v_j(x_j) \bigr], \qquad
           s(e) \propto \frac{H(e)}{1 - \exp(-H(e))}, \quad H(e) = -\log\mathrm{expit}(\mathrm{offset}(e)),
 
-with the terms and penalties that the linear hazard chose on these rows (:mod:`models.linear`). A step of the log hazard
+with the terms that the linear hazard chose on these rows (:mod:`models.linear`). It is fitted twice: first to what the
+hazard itself says of each row, which is this form's nearest to it and hardly needs a penalty, for the hazard has learned from
+when cases ended, not only from whether they passed; then to the mean of that and the outcome, with the hazard's own
+penalties, which now pull to the first fit and not to zero. A step of the log hazard
 moves the log-odds of passing in proportion to ``s``, up to twice as far for a young case as for one close to the horizon,
 where little of the hazard ``H`` of the average case is left; so one and the same effect of a feature serves all ages. ``s``
 is 1 on average over rows. Every number is replaced
@@ -33,20 +36,31 @@ from models.tables import GRAIN, Tables
 BINS, AGE_BINS = 63, 24
 BLOCK = 8192
 STEPS = 25
+LOOSE = 10.0  # penalty of the fit to what the hazard says, which has no noise
+PULL = 2.0  # of the hazard's penalties: an outcome that counts by half says half as much
+UNCHANGING = 1000.0  # penalty of a term to change with age, where the hazard had no use for it
 
 
-def straight_tables(rows: Rows, outcome: FloatArray, offset: FloatArray, linear: LinearHazard) -> Tables:
+def straight_tables(
+    rows: Rows, outcome: FloatArray, said: FloatArray, offset: FloatArray, linear: LinearHazard
+) -> Tables:
     """Tables of the fit; their sums are multiples of :data:`models.tables.GRAIN`.
 
     Parameters
     ----------
     outcome : (n,) chance of passing the horizon, 0, 1 or between
+    said : (n,) the same chance as the hazard has it
     offset : (n,) log-odds it is added to
     linear : fitted on such rows; only its terms and penalties are used
     """
     binned = _Binned.of(rows, offset, linear)
-    # Rows of a person count in full: how many there are tells when the case ended.
-    theta = _maximise(binned, outcome, offset, rows.weight, linear)
+    penalties = _penalties(linear)
+    # Rows of a person count in full: how many there are tells when the case ended. But they repeat one another.
+    repeats = len(rows) / len(np.unique(rows.group))
+    loose, zero = np.full(len(penalties), LOOSE), np.zeros(len(penalties))
+    near = _maximise(binned, said, offset, rows.weight, linear, zero, loose)
+    both = (outcome + said) / 2
+    theta = _maximise(binned, both, offset, rows.weight, linear, near, PULL * repeats * penalties)
     return binned.tables(theta, linear)
 
 
@@ -121,23 +135,34 @@ class _Binned:
         return Tables(self.age.cuts, _rounded(base), tuple(cuts), tuple(values))
 
 
-def _maximise(
-    binned: _Binned, outcome: FloatArray, offset: FloatArray, weight: FloatArray, linear: LinearHazard
-) -> FloatArray:
-    """Coefficients that maximise the penalised likelihood, by Newton's method."""
+def _penalties(linear: LinearHazard) -> FloatArray:
+    """Of steady terms, of age, and of steady terms that change with age, in the order of the coefficients."""
     choice, (steady, ageing) = linear.choice_, _positions(linear)
-    precision = np.concatenate(
-        [
-            choice.penalty * np.where(linear.design_.bent[steady], choice.bend, 1.0),
-            np.full(binned.age.terms.shape[1], AGE_PENALTY),
-            np.full(len(ageing), choice.penalty * choice.ageing_ratio),
-        ]
-    )
+    n_age = linear.age_.n_terms if linear.age_ is not None else 0
+    own = np.array(choice.own)
+    of_steady = choice.penalty * np.where(linear.design_.bent[steady], choice.bend, 1.0)
+    of_ageing = np.full(len(choice.ageing), choice.penalty * choice.ageing_ratio)
     if choice.own:  # steady, age, ageing, and the changing ones that have no place here
-        precision = np.array(choice.own[: len(precision)])
-    theta = np.zeros(len(precision))
+        first = len(steady) + n_age
+        of_steady, of_ageing = own[: len(steady)], own[first : first + len(choice.ageing)]
+    changing = np.full(linear.design_.n_terms, UNCHANGING)
+    changing[list(choice.ageing)] = of_ageing
+    return np.concatenate([of_steady, np.full(n_age, AGE_PENALTY), changing[ageing]])
+
+
+def _maximise(
+    binned: _Binned,
+    outcome: FloatArray,
+    offset: FloatArray,
+    weight: FloatArray,
+    linear: LinearHazard,
+    centre: FloatArray,
+    precision: FloatArray,
+) -> FloatArray:
+    """Coefficients that maximise the penalised likelihood, by Newton's method from ``centre``, to which they are pulled."""
+    theta = centre.copy()
     for _ in range(STEPS if len(theta) else 0):
-        gradient, second = -precision * theta, np.diag(precision)
+        gradient, second = -precision * (theta - centre), np.diag(precision)
         for here, terms in binned.blocks(linear):
             p = expit(offset[here] + terms @ theta)
             gradient = gradient + terms.T @ (weight[here] * (outcome[here] - p))
@@ -150,10 +175,9 @@ def _maximise(
 
 
 def _positions(linear: LinearHazard) -> tuple[IntArray, IntArray]:
-    return (
-        np.array(linear.choice_.steady, dtype=np.int64),
-        np.array(linear.choice_.ageing if linear.age_ is not None else (), dtype=np.int64),
-    )
+    """Terms that take part, and those of them that may change with age: all, for what changes with time does too."""
+    steady = np.array(linear.choice_.steady, dtype=np.int64)
+    return steady, steady if linear.age_ is not None else steady[:0]
 
 
 def _cuts(values: FloatArray, n_bins: int) -> FloatArray:

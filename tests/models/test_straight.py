@@ -13,7 +13,7 @@ from models import catalogue
 from models.arrays import expit
 from models.linear import LinearHazard
 from models.rows import Rows, outcome
-from models.straight import straight_tables
+from models.straight import LOOSE, straight_tables
 from models.tables import GRAIN, Tables
 
 N = 800
@@ -49,29 +49,45 @@ def made() -> tuple[LinearHazard, Rows, np.ndarray]:
     return learner, rows, stays
 
 
-def test_the_fit_is_that_of_a_logistic_regression_with_the_same_penalty(
-    made: tuple[LinearHazard, Rows, np.ndarray],
+def oracle(learner: LinearHazard, rows: Rows, chance: np.ndarray, penalty: float) -> np.ndarray:
+    """Log-odds of scikit-learn's logistic regression; a chance is a row that passed and one that did not, by their shares."""
+    terms = learner.design_.terms(rows.matrix)
+    found = LogisticRegression(C=1 / penalty, fit_intercept=False, tol=1e-10, max_iter=1000)
+    found.fit(
+        np.concatenate([terms, terms]),
+        np.repeat([1, 0], N),
+        np.concatenate([rows.weight * chance, rows.weight * (1.0 - chance)]),
+    )
+    return np.asarray(found.decision_function(terms))
+
+
+# All columns take few values here, so every value is its bin's mean.
+@pytest.mark.parametrize("penalty", [1e9, 1e-6])
+def test_hard_penalties_keep_the_fit_to_the_hazard_and_weak_ones_that_to_half_of_what_happened(
+    made: tuple[LinearHazard, Rows, np.ndarray], penalty: float
 ) -> None:
     learner, rows, stays = made
     steady = tuple(range(learner.design_.n_terms))
-    learner.choice_ = replace(learner.choice_, penalty=3.0, steady=steady, bend=1.0, ageing=(), changing=(), own=())
+    learner.choice_ = replace(learner.choice_, penalty=penalty, steady=steady, bend=1.0, ageing=(), changing=(), own=())
     learner.age_ = None
-    tables = straight_tables(rows, stays, np.zeros(N), learner)
-    parts, base = tables.parts(rows.matrix, rows.entry)
-    oracle = LogisticRegression(C=1 / 3.0, fit_intercept=False, tol=1e-10, max_iter=1000)
-    terms = learner.design_.terms(rows.matrix)
-    oracle.fit(terms, stays, rows.weight)
-    # Every value is its bin's mean here: all columns take few values.
-    wanted = oracle.decision_function(terms)
-    np.testing.assert_allclose(base + parts.sum(axis=1), wanted, atol=1e-5)
+    said = expit(0.2 * rows.matrix[:, 0] - 1.0)
+    parts, base = straight_tables(rows, stays, said, np.zeros(N), learner).parts(rows.matrix, rows.entry)
+    wanted = (
+        oracle(learner, rows, said, LOOSE) if penalty > 1 else oracle(learner, rows, (stays + said) / 2, 2 * penalty)
+    )
+    if penalty > 1:
+        np.testing.assert_allclose(base + parts.sum(axis=1), wanted, atol=1e-5)
+    else:  # which of several like fits the terms make is the penalty's business, their sum is not
+        np.testing.assert_allclose(base + parts.sum(axis=1), wanted, atol=1e-3)
 
 
 def test_an_effect_reaches_farther_the_more_hazard_lies_ahead(made: tuple[LinearHazard, Rows, np.ndarray]) -> None:
     learner, rows, stays = made
     learner.choice_ = replace(learner.choice_, ageing=())
+    learner.age_ = None
     young = rows.entry == 0.0
     rows = replace(rows, entry=np.where(young, 0.0, 40.0))
-    tables = straight_tables(rows, stays, np.where(young, -2.0, 2.0), learner)
+    tables = straight_tables(rows, stays, np.full(N, stays.mean()), np.where(young, -2.0, 2.0), learner)
     ahead = -np.log(1.0 / (1.0 + np.exp(np.array([2.0, -2.0]))))  # of the average case, by its chance
     reach = ahead / (1.0 - np.exp(-ahead))
     ages = np.searchsorted(tables.age_cuts, [0.0, 40.0])
@@ -83,7 +99,7 @@ def test_sums_are_exact_a_constant_adds_nothing_and_an_unseen_value_has_a_bin(
     made: tuple[LinearHazard, Rows, np.ndarray],
 ) -> None:
     learner, rows, stays = made
-    tables = straight_tables(rows, stays, np.full(N, 0.2), learner)
+    tables = straight_tables(rows, stays, np.full(N, 0.6), np.full(N, 0.2), learner)
     for values in (tables.base, *tables.values):
         np.testing.assert_array_equal(np.round(values / GRAIN) * GRAIN, values)
     odd = np.array([[-100.0, np.nan, 9.0, 5.0], [100.0, 100.0, np.nan, np.nan]])
