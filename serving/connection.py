@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from typing import ClassVar
 from weakref import WeakSet
 
@@ -24,6 +25,10 @@ MOST_HEAD_BYTES = 65_536
 RECEIVE_SECONDS = 60.0  # from the first byte, or from the connection, to the last byte of a request
 LINGER_SECONDS = 2.0  # a caller that is still sending when it is refused would otherwise lose the answer
 LOOK_SECONDS = 1.0
+# Java's HttpClient asks over plain HTTP for HTTP/2 with its first request. Declining is no more than going on, but the parser
+# would take the body for the other protocol: the wish is put under another name before it is read.
+_FIRST = 4_096
+_ASKS_FOR_HTTP_2 = re.compile(rb"\r\nUpgrade:[ \t]*h2c[ \t]*\r\n", re.IGNORECASE)
 
 
 class Bounded(InOneWrite):
@@ -67,11 +72,16 @@ class Bounded(InOneWrite):
         if self._refused is not None:
             return
         self._now = len(data)
+        if data.find(b"h2c", 0, _FIRST) >= 0 and self._head is None and (self._since is None or self.cycle is None):
+            data = _ASKS_FOR_HTTP_2.sub(b"\r\nX-Would-Like: h2c\r\n", data, count=1)
         super().data_received(data)
         if self._head is not None:
             self._head += len(data)
             if self._head > MOST_HEAD_BYTES:
                 self.refuse("head-too-large")
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """A request for another protocol is answered in this one, as HTTP has it; that needs no line of the log."""
 
     def send_400_response(self, msg: str) -> None:
         """What the server tells when it cannot read a request."""

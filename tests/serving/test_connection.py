@@ -50,7 +50,16 @@ def talk(seen: list[bytes | None], monkeypatch: pytest.MonkeyPatch) -> Callable[
 
     async def with_server(talker: Talk, n: int) -> list[Any]:
         server = uvicorn.Server(
-            uvicorn.Config(app, port=0, http=Bounded, ws="none", lifespan="off", log_config=None, access_log=False)
+            uvicorn.Config(
+                app,
+                port=0,
+                http=Bounded,
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                timeout_keep_alive=1,
+            )
         )
         serving = asyncio.create_task(server.serve())
         while not server.started:
@@ -226,4 +235,18 @@ def test_an_answer_that_nobody_takes_is_given_up(talk: Any) -> None:
 def test_no_other_protocol_is_spoken(talk: Any) -> None:
     asked = b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
     (answer,) = talk(saying(asked + b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"))
-    assert b"101" not in answer.split(b"\r\n")[0]
+    assert answer.startswith(b"HTTP/1.1 200")
+
+
+def test_a_caller_that_would_rather_speak_http_2_is_answered_with_what_it_sent(talk: Any, seen: list[Any]) -> None:
+    """As Java's HttpClient asks unless it is told to speak HTTP/1.1, for its first and for a later request."""
+    wish = b"Connection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\nUpgrade: h2c\r\n"
+
+    async def talker(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(2):
+            writer.write(POST + wish + b"\r\nhello")
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+            assert await reader.readexactly(5) == b"hello"
+
+    talk(talker)
+    assert seen == [b"hello"] * 2
