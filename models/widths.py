@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from math import sqrt
+from typing import Any
 
 import numpy as np
 
@@ -70,7 +71,8 @@ class Widths:
         if len(spread):
             self._scores = _Between(spread_at)
             self._kinds = np.array([_both(s.reshape(k, -1), self._ages, self._scores) for s in spread])
-        self._plain_kinds = np.moveaxis(self._kinds, 1, -1).tolist() if len(spread) else []
+        # By kind, place between ages and place between scores: four numbers.
+        self._plain_kinds: list[Any] = np.moveaxis(self._kinds, 1, -1).tolist() if len(spread) else []
 
     def ends(self, eta: FloatArray, start: FloatArray, z: float) -> tuple[FloatArray, FloatArray]:
         """Low and high end, ``z`` standard deviations around calibrated log-odds, (n,) each.

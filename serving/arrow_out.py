@@ -176,7 +176,7 @@ def _columns(told: _Everyone, answer: AnsweredMany) -> list[pa.Array]:
 def _shared(place: Ints, texts: Sequence[str | None]) -> pa.Array:
     """``texts[place]``, each text once, as a dictionary has to have them."""
     once = {text: i for i, text in enumerate(dict.fromkeys(t for t in texts if t is not None))}
-    code = np.array([once.get(text, -1) for text in texts], dtype=np.int32)[place]
+    code = np.array([-1 if text is None else once[text] for text in texts], dtype=np.int32)[place]
     mask = code < 0 if None in texts else None
     return pa.DictionaryArray.from_arrays(pa.array(code, mask=mask), pa.array(list(once), pa.string()))
 

@@ -6,7 +6,7 @@ but off: a plan that names one must say why.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -106,7 +106,7 @@ def _chosen(names: tuple[str, ...]) -> _Chosen:
     return _Chosen(chosen, otherwise, as_they_stand, tuple(chosen[i].sources[0] for i in as_they_stand), computed)
 
 
-def feature_frame(columns: dict[str, np.ndarray]) -> pd.DataFrame:
+def feature_frame(columns: Mapping[str, np.ndarray]) -> pd.DataFrame:
     """Features as the table learners take: numbers as float, categories with the levels of the schema."""
     known = catalogue()
     made: dict[str, object] = {}
