@@ -5,16 +5,16 @@ from that share, since every case happens once. Two things that can be computed 
 
 another draw of cases
     the learner is fitted again without each fold of persons, and the predictions of one case compared: the delete-a-group
-    jackknife :math:`v = \frac{K-1}{K}\sum_k (f_{-k} - \bar f)^2` (Kott 2001, J. Official Statistics 17:521). It is taken twice,
-    because a penalty or a number of trees chosen by held-out cases is where squared bias is about as large as variance,
-    and bias does not change from draw to draw.
+    jackknife :math:`v = \frac{K-1}{K}\sum_k (f_{-k} - \bar f)^2` (Kott 2001, J. Official Statistics 17:521). It is the variance.
 another kind of learner
-    the squared distance to a learner that is wrong in other ways (trees for those with a ridge fit, the linear one for trees).
-    It stands for what no number of cases would teach this learner.
+    the squared distance to a learner that is wrong in other ways, the largest where there are two: trees for those with a ridge
+    fit, the linear one for trees, both for the glass box, which has of both, and for a blend those of its members that have trees.
+    It stands for bias: what no number of cases would teach this learner, and what its penalties hold back. It holds the
+    errors of both, so not all of it counts; and where the two happen to agree neither is known to be right, so half
+    of it counts everywhere alike.
 
-The interval uses the larger of the two and half of the other, each smoothed over age and score
-(:meth:`models.calibration.Calibrator.learn_spread`).
-Neither is a theorem: ``benchmarks/interval_coverage.py`` says what they hold where the truth is known.
+The interval uses the sum of the two, smoothed over age and score (:meth:`models.calibration.Calibrator.learn_spread`).
+It is not a theorem: ``benchmarks/interval_coverage.py`` says what it holds where the truth is known.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from training.landmarks import week_before
 from training.plan import Plan
 
 FOLDS = 2
-BIAS = 2.0
-# Any other is held against the linear one; the glass box starts from a ridge fit, so it needs trees beside it too.
-WITNESS = {"additive": "hazard", "linear": "hazard", "stacked": "direct"}
+# Of a squared distance: of two learners as wrong as each other, in unlike ways, each owns half; of a witness that is right, all.
+OWN = 0.8
+WITNESSES = {"additive": ("hazard", "linear"), "linear": ("hazard",)}  # any other has the linear one
 _MOST_ROWS = 20_000
 _CLIP = 1e-6
 
@@ -56,17 +56,29 @@ def learn_spread(learner: Learner, calibrator: Calibrator, material: Material, p
         p = model.survival(X, [horizon], entry)[:, 0]
         return logit(np.clip(p, _CLIP, 1 - _CLIP))
 
-    group = rows.snapshot.person
     own = odds(learner)
-    again = [odds(copy) for copy in _without_each_fold(learner, material, plan)]
-    kinds = (
-        [BIAS * (FOLDS - 1) / FOLDS * ((np.array(again) - np.mean(again, axis=0)) ** 2).sum(axis=0)] if again else []
-    )
-    other = make(WITNESS.get(learner.name, "linear"), plan).fit(material.X, rows.y, rows.entry, groups=group)
-    if learner.change_ is not None and other.refreshes:
-        other.refresh(material.X, rows.y, rows.entry, weeks_to_cut(rows), known=learner.change_, groups=group)
-    kinds.append((own - odds(other)) ** 2)
-    calibrator.learn_spread(own, entry, np.array(kinds))
+    again = np.array([odds(copy) for copy in _without_each_fold(learner, material, plan)] or [own])
+    variance = (FOLDS - 1) / FOLDS * ((again - again.mean(axis=0)) ** 2).sum(axis=0)
+    apart = np.max([(own - odds(other)) ** 2 for other in _witnesses(learner, material, plan)], axis=0)
+    calibrator.learn_spread(own, entry, np.array([variance + OWN * (apart + apart.mean()) / 2]))
+
+
+def _witnesses(learner: Learner, material: Material, plan: Plan) -> list[Learner]:
+    """Learners of another kind on the same rows, following the same change."""
+    from models.stacked import Stacked
+
+    if isinstance(learner, Stacked) and len(learner.members_) > 1:
+        found = [member for member in learner.members_ if member.uses_boosting]
+        if found:
+            return found
+    rows, group = material.rows, material.rows.snapshot.person
+    made = []
+    for name in WITNESSES.get(learner.name, ("linear",)):
+        other = make(name, plan).fit(material.X, rows.y, rows.entry, groups=group)
+        if learner.change_ is not None and other.refreshes:
+            other.refresh(material.X, rows.y, rows.entry, weeks_to_cut(rows), known=learner.change_, groups=group)
+        made.append(other)
+    return made
 
 
 def _without_each_fold(learner: Learner, material: Material, plan: Plan) -> list[Learner]:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from click.testing import CliRunner
 
 from benchmarks import interval_coverage
@@ -36,3 +37,10 @@ def test_the_cases_judged_are_seen_in_the_last_year_and_have_their_truth() -> No
     assert np.isfinite(judged.truth).all()
     days = judged.rows.snapshot.as_of
     assert int((days.max() - days.min()) / np.timedelta64(1, "D")) <= 364
+
+
+def test_the_width_by_the_truth_is_that_of_the_one_width_that_holds_nine_in_ten() -> None:
+    # Log-odds of 0 for all, and truths 0, 1/10, ..., 10/10 away from it: nine in ten of the eleven lie within 0.9.
+    x = np.arange(11) / 10 * np.where(np.arange(11) % 2, 1.0, -1.0)
+    width = interval_coverage.width_by_truth(np.full(11, 0.5), 1 / (1 + np.exp(-x)))
+    assert width == pytest.approx(2 / (1 + np.exp(-0.9)) - 1)

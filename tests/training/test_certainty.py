@@ -38,7 +38,7 @@ def test_intervals_grow_by_what_refits_and_the_other_learner_say(material: Mater
     calibrator = calibrate(learner, material, quick_plan)
     before = half_width(calibrator)
     learn_spread(learner, calibrator, material, quick_plan)
-    assert calibrator.spread_.shape == (2, len(calibrator.knots_) * len(calibrator.spread_at_))
+    assert calibrator.spread_.shape == (1, len(calibrator.knots_) * len(calibrator.spread_at_))
     assert half_width(calibrator) > 1.3 * before
     again = calibrate(learner, material, quick_plan)
     learn_spread(learner, again, material, quick_plan)
@@ -51,10 +51,43 @@ def test_a_learner_that_nothing_could_change_spreads_only_as_far_as_the_other_di
     learner = fitted(material, quick_plan)
     calibrator = calibrate(learner, material, quick_plan)
     monkeypatch.setattr(type(learner), "refitted", lambda self, rows: self)
-    monkeypatch.setattr(certainty, "WITNESS", {})  # the linear learner itself: no disagreement either
+    monkeypatch.setattr(certainty, "WITNESSES", {})  # the linear learner itself: no disagreement either
     before = half_width(calibrator)
     learn_spread(learner, calibrator, material, quick_plan)
     assert half_width(calibrator) == pytest.approx(before)
+
+
+def test_half_of_the_distance_to_the_other_learner_counts_where_the_two_agree_too(
+    material: Material, quick_plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner, week = fitted(material, quick_plan), float(quick_plan.outcome.horizon_weeks)
+    calibrator = calibrate(learner, material, quick_plan)
+    other = make("hazard", quick_plan).fit(material.X, material.rows.y, material.rows.entry)
+    told: list[np.ndarray] = []
+    monkeypatch.setattr(type(learner), "refitted", lambda self, rows: self)
+    monkeypatch.setattr(certainty, "_witnesses", lambda *_: [learner, other])
+    monkeypatch.setattr(Calibrator, "learn_spread", lambda self, x, entry, squared: told.extend([x, entry, squared]))
+    learn_spread(learner, calibrator, material, quick_plan)
+    x, entry, squared = told
+    everyone = [m.survival(material.X, [week], material.rows.entry)[:, 0] for m in (learner, other)]
+    own, theirs = (logit(np.clip(p, 1e-6, 1 - 1e-6)) for p in everyone)
+    used = np.isin(own, x)
+    apart = (own - theirs)[used] ** 2
+    np.testing.assert_allclose(np.sort(squared[0]), np.sort(0.8 * (apart + apart.mean()) / 2))
+    assert len(entry) == len(x) == used.sum()
+
+
+def test_a_blend_is_set_against_its_members_with_trees(material: Material, quick_plan: Plan) -> None:
+    blend = catalogue.make("stacked")
+    blend.members_ = [catalogue.make(name) for name in ("linear", "hazard", "direct")]
+    assert certainty._witnesses(blend, material, quick_plan) == blend.members_[1:]
+
+
+def test_a_blend_of_one_that_stayed_is_set_against_another(material: Material, quick_plan: Plan) -> None:
+    blend = catalogue.make("stacked")
+    blend.members_ = [catalogue.make("hazard")]
+    (other,) = certainty._witnesses(blend, material, quick_plan)
+    assert other.name == "linear"
 
 
 def test_without_a_map_nothing_is_learned(material: Material, quick_plan: Plan) -> None:
@@ -67,5 +100,5 @@ def test_without_a_map_nothing_is_learned(material: Material, quick_plan: Plan) 
 
 def test_every_learner_that_may_serve_has_a_witness_of_another_kind() -> None:
     serving = [name for name in catalogue.names() if catalogue.can_be_champion(name)]
-    assert all(certainty.WITNESS.get(name, "linear") not in (name, "") for name in serving)
-    assert set(certainty.WITNESS.values()) <= set(catalogue.names())
+    assert all(name not in certainty.WITNESSES.get(name, ("linear",)) for name in serving)
+    assert {name for names in certainty.WITNESSES.values() for name in names} <= set(catalogue.names())
