@@ -68,7 +68,7 @@ def test_the_model_says_what_the_backtest_found_of_its_calibration(run: Training
 
 
 def test_the_intervals_of_the_model_are_meant_for_single_cases(run: TrainingRun) -> None:
-    assert len(run.bundle.calibrator.spread_) == 2  # type: ignore[union-attr]  # the run made it with a calibrator
+    assert run.bundle.calibrator.spread_.max() > 0  # type: ignore[union-attr]  # the run made it with a calibrator
 
 
 def test_the_censored_learner_expects_what_comes_and_the_naive_way_does_not(run: TrainingRun) -> None:
