@@ -69,7 +69,8 @@ class Additive(Direct):
 
     fit_left_out = Learner.fit_left_out  # what the trees start from is fitted on all rows, those held out among them
 
-    def _tree_params(self, n_features: int) -> dict[str, Any]:
+    def _tree_params(self, rows: Rows) -> dict[str, Any]:
+        n_features = rows.matrix.shape[1]
         return {
             "interaction_constraints": [[j, n_features] for j in range(n_features)],
             "max_bin": self.max_bin,

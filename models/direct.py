@@ -34,7 +34,7 @@ import numpy as np
 from models import catalogue
 from models.arrays import BoolArray, FloatArray, IntArray
 from models.baseline import product_limit
-from models.boosting import offered
+from models.boosting import bagged, leaf_rows, offered
 from models.contract import Learner
 from models.folds import fold_of_group
 from models.horizon import HorizonLearner
@@ -111,12 +111,15 @@ class Direct(HorizonLearner):
             return rows, np.where(known, open_past(rows, self.horizon), judge.passing(rows.weeks))
         return rows, doubly_robust(rows, known, judge, self.horizon)
 
-    def _tree_params(self, n_features: int) -> dict[str, Any]:
-        return {
+    def _tree_params(self, rows: Rows) -> dict[str, Any]:
+        n_persons = len(np.unique(rows.group))
+        least = leaf_rows(self.min_rows, n_persons)
+        return bagged(n_persons) | {
             "extra_trees": True,
             "max_bin": BINS,
-            "min_data_in_bin": self.min_rows,
-            "feature_fraction": offered(self.feature_fraction, n_features),
+            "min_data_in_bin": least,
+            "min_data_in_leaf": least,
+            "feature_fraction": offered(self.feature_fraction, rows.matrix.shape[1]),
         }
 
     def borrow(self, fitted: Sequence[Learner]) -> None:

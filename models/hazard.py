@@ -22,6 +22,7 @@ from models.arrays import FloatArray, IntArray
 from models.boosting import (
     BoostedLearner,
     Repeated,
+    bagged,
     boost,
     from_text,
     held_out_scores,
@@ -123,7 +124,7 @@ class BoostedHazard(BoostedLearner):
         offset = np.log(expected, out=expected)
         del seen  # a number per row and period: a third of the features' memory, not to be held while trees grow
         counted = Repeated(rows.matrix, row, rows.entry, band.astype(np.int16))
-        params, weight = self._params(rows.matrix.shape[1] + 1), rows.weight[row]
+        params, weight = self._params(rows), rows.weight[row]
         data = make_dataset(counted, closed, weight, offset, self.columns_.categories, params)
         parts = split(fold[row], held_out, closed > 0) if self.patience else {}
         folds = list(parts.values())
@@ -151,14 +152,15 @@ class BoostedHazard(BoostedLearner):
         """Log hazards of a case of which the trees say nothing, (n, K) or (1, K)."""
         return self.offset_[None, :] if self.change_ is None else self.offset_ + self.change_.shift(entry)
 
-    def _params(self, n_columns: int) -> dict[str, Any]:
-        return self._settings() | {
+    def _params(self, rows: Rows) -> dict[str, Any]:
+        few = bagged(len(np.unique(rows.group)))
+        return self._settings() | few | {
             "objective": "poisson",
             # LightGBM's default damps every step by exp(0.7); the learning rate is there for that.
             "poisson_max_delta_step": 0.1,
             "min_data_in_leaf": 10,
             "min_sum_hessian_in_leaf": self.min_closings,
-            "feature_fraction": offered(self.feature_fraction, n_columns),
+            "feature_fraction": offered(self.feature_fraction, rows.matrix.shape[1] + 1),
         }
 
     def _by_band(self, matrix: FloatArray, entry: FloatArray, exposure: FloatArray, of: Any, width: int) -> FloatArray:

@@ -97,7 +97,8 @@ class HorizonLearner(BoostedLearner):
         """The rows to learn from, and for each its outcome: 1 open past the horizon, 0 closed before, or between."""
         raise NotImplementedError
 
-    def _tree_params(self, n_features: int) -> dict[str, Any]:
+    def _tree_params(self, rows: Rows) -> dict[str, Any]:
+        """Settings of LightGBM beside those of ``_params``, or in their place."""
         return {}
 
     def _begin(self) -> None:
@@ -150,7 +151,7 @@ class HorizonLearner(BoostedLearner):
                 "extend the period or the cut date"
             )
         self._keep_offset(*product_limit(rows))
-        params = self._params(rows.matrix.shape[1])
+        params = self._params(rows)
         if not (share_open.min() >= 0.0 and share_open.max() <= 1.0):
             params["objective"] = soft_outcomes
         offset = self._offset(rows.entry)
@@ -174,7 +175,7 @@ class HorizonLearner(BoostedLearner):
         )
         return list(zip(parts, boosted.without_fold, strict=True))
 
-    def _params(self, n_features: int) -> dict[str, Any]:
+    def _params(self, rows: Rows) -> dict[str, Any]:
         return (
             {
                 "objective": "cross_entropy",
@@ -182,7 +183,7 @@ class HorizonLearner(BoostedLearner):
                 "min_sum_hessian_in_leaf": 1.0,
             }
             | self._settings()
-            | self._tree_params(n_features)
+            | self._tree_params(rows)
         )
 
     def _keep_offset(self, weeks: FloatArray, log_open: FloatArray) -> None:

@@ -22,6 +22,7 @@ from scipy.optimize import minimize
 
 from models import catalogue
 from models.arrays import BoolArray, FloatArray, IntArray, expit, logit
+from models.boosting import drawn_share
 from models.contract import HORIZONS, Learner
 from models.folds import holdouts
 from models.recent import Change
@@ -40,7 +41,8 @@ class Stacked(Learner):
     horizons : weeks asked for later
     n_folds : parts of persons held out in turn to learn the weights (see :func:`models.folds.holdouts`)
     prior_deviation : how far the logarithms of the weights may lie from equal ones before data
-    learning_rate : of members that boost; larger than theirs alone, for a blend averages out what that costs
+    learning_rate : of members that boost; larger than theirs alone, for a blend averages out what that costs. Of few
+        persons, where time is not short, less of it, down to about theirs (see :func:`models.boosting.drawn_share`)
     random_state : seed of the folds and of the members
     n_jobs : threads, for members that take any
 
@@ -100,8 +102,9 @@ class Stacked(Learner):
         """Fit the members; for each, its copies by the fold that they were fitted without."""
         self.members_: list[Learner] = []
         left_out = []
+        learning_rate = self.learning_rate * drawn_share(len(np.unique(rows.group)))
         for name in self.members:
-            member = self._member(name)
+            member = self._member(name, learning_rate)
             member.borrow(self.members_)
             if held_out:
                 left_out.append(dict(member.fit_left_out(self.columns_, rows, fold, held_out)))
@@ -125,10 +128,10 @@ class Stacked(Learner):
         self.weights_ = self.weights_[kept] / self.weights_[kept].sum()
         return max(found, key=lambda change: change.evidence)
 
-    def _member(self, name: str) -> Learner:
+    def _member(self, name: str, learning_rate: float) -> Learner:
         known = catalogue.learner_class(name)._get_param_names()
         given = {"horizons": self.horizons, "horizon": float(max(self.horizons))}
-        given |= {"learning_rate": self.learning_rate, "random_state": self.random_state, "n_jobs": self.n_jobs}
+        given |= {"learning_rate": learning_rate, "random_state": self.random_state, "n_jobs": self.n_jobs}
         return catalogue.make(name, **{k: v for k, v in given.items() if k in known})
 
     def _odds(self, member: Learner, rows: Rows) -> FloatArray:
