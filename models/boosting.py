@@ -15,12 +15,11 @@ from threadpoolctl import threadpool_limits
 from models.arrays import BoolArray, FloatArray, IntArray, expit
 from models.columns import Columns
 from models.contract import Learner
+from models.folds import drawn_share
 from models.rows import Rows
 
 BIN_SAMPLE = 50_000
 LITTLE = 2_000_000  # cells
-FEW_PERSONS = 2_000  # below, trees learn from shares of the rows and may have smaller leaves
-BOOTSTRAP = 0.632  # the share of rows that a bootstrap sample holds
 SMALLEST_LEAF, LEAF_SHARE = 5, 0.01  # rows, and of persons
 FEWEST_COLUMNS = 4  # offered to a tree, or of a narrow table no tree would see two columns together
 # Without `deterministic` and a fixed layout the same rows can give other trees from one run to the next.
@@ -88,19 +87,6 @@ def offered(fraction: float, n_columns: int) -> float:
     [1.0, 0.8, 0.5]
     """
     return max(fraction, min(1.0, FEWEST_COLUMNS / n_columns))
-
-
-def drawn_share(n_persons: int) -> float:
-    """The share of the rows that each tree learns from: 63 % of few persons, as much as a bootstrap sample holds; else all.
-
-    Of few persons the next sample would grow other trees, and what many trees of many samples agree on is steadier
-    (stochastic boosting: Friedman 2002, Comput. Stat. Data Anal. 38:367). Of many, rows left out are information lost: the
-    share rises to 1 at :data:`FEW_PERSONS`, without a jump.
-
-    >>> [drawn_share(n) for n in (100, 1000, 1500, 2000, 50_000)]
-    [0.632, 0.632, 0.75, 1.0, 1.0]
-    """
-    return min(max(n_persons / FEW_PERSONS, BOOTSTRAP), 1.0)
 
 
 def bagged(n_persons: int) -> dict[str, Any]:

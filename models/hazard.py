@@ -154,14 +154,18 @@ class BoostedHazard(BoostedLearner):
 
     def _params(self, rows: Rows) -> dict[str, Any]:
         few = bagged(len(np.unique(rows.group)))
-        return self._settings() | few | {
-            "objective": "poisson",
-            # LightGBM's default damps every step by exp(0.7); the learning rate is there for that.
-            "poisson_max_delta_step": 0.1,
-            "min_data_in_leaf": 10,
-            "min_sum_hessian_in_leaf": self.min_closings,
-            "feature_fraction": offered(self.feature_fraction, rows.matrix.shape[1] + 1),
-        }
+        return (
+            self._settings()
+            | few
+            | {
+                "objective": "poisson",
+                # LightGBM's default damps every step by exp(0.7); the learning rate is there for that.
+                "poisson_max_delta_step": 0.1,
+                "min_data_in_leaf": 10,
+                "min_sum_hessian_in_leaf": self.min_closings,
+                "feature_fraction": offered(self.feature_fraction, rows.matrix.shape[1] + 1),
+            }
+        )
 
     def _by_band(self, matrix: FloatArray, entry: FloatArray, exposure: FloatArray, of: Any, width: int) -> FloatArray:
         """``of(booster, rows)`` for each band in which a row is still exposed, (n, bands, width); 0 elsewhere."""

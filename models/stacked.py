@@ -22,9 +22,8 @@ from scipy.optimize import minimize
 
 from models import catalogue
 from models.arrays import BoolArray, FloatArray, IntArray, expit, logit
-from models.boosting import drawn_share
 from models.contract import HORIZONS, Learner
-from models.folds import holdouts
+from models.folds import drawn_share, holdouts
 from models.recent import Change
 from models.rows import Rows
 from risk.errors import ConfigError
@@ -42,7 +41,7 @@ class Stacked(Learner):
     n_folds : parts of persons held out in turn to learn the weights (see :func:`models.folds.holdouts`)
     prior_deviation : how far the logarithms of the weights may lie from equal ones before data
     learning_rate : of members that boost; larger than theirs alone, for a blend averages out what that costs. Of few
-        persons, where time is not short, less of it, down to about theirs (see :func:`models.boosting.drawn_share`)
+        persons, where time is not short, less of it, down to about theirs (see :func:`models.folds.drawn_share`)
     random_state : seed of the folds and of the members
     n_jobs : threads, for members that take any
 
