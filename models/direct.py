@@ -21,6 +21,10 @@ One outcome per case is little to learn from, and a tree that searches for the b
 thresholds are drawn: at each node one per column, of which the best is taken (extremely randomised trees: Geurts, Ernst
 and Wehenkel 2006, Machine Learning 63:3). Many such trees add up to smooth effects. They are drawn between bins of many
 rows, or most would lie far out in the tail of a skewed column, where few rows are.
+
+Of few persons the trees of another sample would be others: there each tree learns from rows drawn anew
+(:func:`models.folds.drawn_share`), and leaves and bins may be smaller (:func:`models.boosting.leaf_rows`), for a leaf of
+twenty rows is a coarse thing among three hundred.
 """
 
 from __future__ import annotations
@@ -58,7 +62,7 @@ class Direct(HorizonLearner):
     nuisance : the hazard learner that judges cases lost from sight, ``linear`` or ``hazard``
     n_folds : parts of persons that the hazard learner is fitted without in turn
     n_estimators, learning_rate, num_leaves, min_rows, reg_lambda, feature_fraction : as in LightGBM; ``min_rows`` is
-        the least number of rows in a leaf
+        the least number of rows in a leaf, where persons are not few
     patience : trees without gain on held-out persons before boosting stops; 0 uses all
     random_state : seed
     n_jobs : threads

@@ -6,7 +6,8 @@ r"""A boosted hazard: trees on top of the baseline hazard, with effects that may
 features, the age ``e`` at which they were measured, and the band ``b(k)`` that the period lies in. Periods are fine
 (about 14) where the baseline needs it; bands are coarse (about 3) where an effect may change. Inside a band a case
 contributes one Poisson count with the expected number of closings ``sum_k f_k lambda_k`` as exposure, which is exactly
-the likelihood of all its periods: fine periods cost no rows, and late entry costs none either.
+the likelihood of all its periods: fine periods cost no rows, and late entry costs none either. Of few persons each tree
+learns from rows drawn anew (:func:`models.folds.drawn_share`).
 """
 
 from __future__ import annotations

@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models import catalogue
+from models import catalogue, direct, hazard
 from models.boosting import Repeated, boost, make_dataset, soft_outcomes
 from models.columns import Columns
 from models.direct import Direct
+from models.folds import FEW_PERSONS, drawn_share
 from models.horizon import HorizonLearner
 from models.rows import canonical_rows, outcome
 from risk.errors import ConfigError
@@ -70,6 +71,42 @@ def test_of_few_cases_drawn_thresholds_come_nearer_to_the_truth_than_searched_on
             monkeypatch.undo()
             found.append(np.mean((p - truth) ** 2))
     assert np.mean(drawn) < 0.8 * np.mean(searched)
+
+
+@pytest.mark.parametrize("module", [direct, hazard])
+def test_of_few_cases_trees_of_drawn_rows_come_nearer_to_the_truth_than_trees_of_all(module, monkeypatch):
+    test, _, _, truth = register(2000, seed=99)
+    name = module.__name__.rpartition(".")[2]
+    drawn, whole = [], []
+    for seed in range(4):
+        X, y, _, _ = register(300, seed=seed)
+        for found in (drawn, whole):
+            if found is whole:
+                monkeypatch.setattr(module, "bagged", lambda n_persons: {})
+                monkeypatch.setattr(direct, "leaf_rows", lambda most, n_persons: most)
+            p = catalogue.make(name).fit(X, y).survival(test, [52.0])[:, 0]
+            monkeypatch.undo()
+            found.append(np.mean((p - truth) ** 2))
+    assert np.mean(drawn) < 0.95 * np.mean(whole)
+
+
+def test_rows_of_one_person_are_few_however_many():
+    X, y, _, _ = register(2400)
+    learner = catalogue.make("direct")
+    learner._adopt(Columns.of(X))
+    settings = [
+        learner._params(canonical_rows(learner.columns_, X, y, groups=np.arange(2400) // rows_each))
+        for rows_each in (1, 8)
+    ]
+    assert [s.get("bagging_fraction", 1.0) for s in settings] == [1.0, drawn_share(300)]
+    assert [s["min_data_in_leaf"] for s in settings] == [20, 5]
+
+
+def test_the_share_of_rows_drawn_rises_to_all_without_a_jump():
+    shares = [drawn_share(n) for n in range(1, 3000)]
+    assert np.all(np.diff(shares) >= 0)
+    assert np.max(np.diff(shares)) < 0.001
+    assert drawn_share(FEW_PERSONS) == 1.0
 
 
 def test_a_tree_of_a_narrow_table_is_offered_every_column():
