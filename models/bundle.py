@@ -149,7 +149,7 @@ class Bundle:
         """:meth:`survival_encoded` and the parts of :meth:`contributions_encoded`: the same bits for less work."""
         p, parts = self.learner.survival_and_parts(matrix, weeks, week, entry)
         if self.calibrator is not None:
-            parts = parts * np.broadcast_to(self.calibrator.slope(entry), len(parts))[:, None]
+            parts = parts * self.calibrator.slope(entry)[:, None]
         return self._calibrated(p, weeks, entry), parts
 
     @cached_property

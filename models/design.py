@@ -127,10 +127,10 @@ class Design:
         return out
 
     def by_feature(self, values: FloatArray, n_features: int) -> FloatArray:
-        """Values of the terms (n, n_terms) added up for each feature, (n, n_features); 0 for one without a term."""
-        out = np.zeros((len(values), n_features))
+        """Values of the terms (..., n_terms) added up for each feature, (..., n_features); 0 for one without a term."""
+        out = np.zeros((*values.shape[:-1], n_features))
         if self.parts:
-            out[:, self._features] = np.add.reduceat(values, self._first, axis=1)
+            out[..., self._features] = np.add.reduceat(values, self._first, axis=-1)
         return out
 
     @cached_property

@@ -90,7 +90,7 @@ class FewRows:
         out = np.empty((len(matrix), self._n_terms))
         values = matrix[:, self._numbers]
         missing = np.isnan(values)
-        z = (np.clip(values, self._low, self._high) - self._centre) / self._scale
+        z = (np.minimum(np.maximum(values, self._low), self._high) - self._centre) / self._scale
         out[:, self._straight] = np.where(missing, 0.0, z)
         out[:, self._lacking_at] = 2.0 * (missing[:, self._lacking] - self._share)
         knot, intercept, slope, scale = self._bends

@@ -21,7 +21,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import clone
 
-from models.arrays import FloatArray
+from models.arrays import FEW_ROWS, FloatArray
 from models.contract import HORIZONS, Learner
 from models.design import design_from_list, make_design, make_number, number_from_dict
 from models.folds import fold_of_group
@@ -153,6 +153,10 @@ class LinearHazard(Learner):
         self._age = rest[at[0] : at[1]]
         self._ageing[list(self.choice_.ageing)] = rest[at[1] : at[2]]
         self._changing[list(self.choice_.changing)] = rest[at[2] :]
+        self._has_ageing, self._has_changing = bool(self._ageing.any()), bool(self._changing.any())
+        self._by_role = np.array(
+            [self._steady, *[self._ageing] * self._has_ageing, *[self._changing] * self._has_changing]
+        )
         self._clock = self.periods_.log_middle
 
     def _by_feature(
@@ -161,17 +165,16 @@ class LinearHazard(Learner):
         """Steady and changing effect of each feature, (n, p) twice; log hazards of the average case, (n, K); and the factor that
         draws effects in or out, (n, K) or 1."""
         terms = self.design_.terms(matrix)
-        age, start = np.zeros(len(matrix)), np.broadcast_to(self._alpha, (len(matrix), len(self._alpha)))
-        if self.age_ is not None:
+        if self.age_ is None:
+            age, start = np.zeros(len(matrix)), np.broadcast_to(self._alpha, (len(matrix), len(self._alpha)))
+        else:
             age_terms = self.age_.terms(np.log1p(entry))
-            age, start = age_terms[:, 0], start + (age_terms * self._age).sum(axis=1)[:, None]
+            age, start = age_terms[:, 0], self._alpha + (age_terms * self._age).sum(axis=1)[:, None]
         # Summed row by row, here and below, never as a product of matrices: a case has the same bits alone as among many.
-        steady = self.design_.by_feature(terms * self._steady, matrix.shape[1])
-        if self._ageing.any():
-            steady += age[:, None] * self.design_.by_feature(terms * self._ageing, matrix.shape[1])
-        changing = np.zeros_like(steady)
-        if self._changing.any():
-            changing = self.design_.by_feature(terms * self._changing, matrix.shape[1])
+        steady, *others = self._sums(terms, matrix.shape[1])
+        if self._has_ageing:
+            steady += age[:, None] * others[0]
+        changing = others[-1] if self._has_changing else np.zeros_like(steady)
         factor: FloatArray | float = 1.0
         if self.spread_ is not None:
             a = 1 + age_terms.shape[1]
@@ -181,11 +184,17 @@ class LinearHazard(Learner):
             start = start + self.change_.shift(entry)
         return steady, changing, start, factor
 
+    def _sums(self, terms: FloatArray, n_features: int) -> Sequence[FloatArray]:
+        """Terms by the steady coefficients, by those of age and by those of time where there are any, by feature, (n, p) each."""
+        if len(terms) <= FEW_ROWS:
+            return self.design_.by_feature(terms * self._by_role[:, None], n_features)
+        return [self.design_.by_feature(terms * one, n_features) for one in self._by_role]
+
     def _log_hazard(
         self, steady: FloatArray, changing: FloatArray, start: FloatArray, factor: FloatArray | float
     ) -> FloatArray:
         step = steady.sum(axis=1)[:, None] + changing.sum(axis=1)[:, None] * self._clock
-        return np.clip(start + factor * step, -LARGEST, LARGEST)
+        return np.minimum(np.maximum(start + factor * step, -LARGEST), LARGEST)
 
     def log_hazards(self, matrix: FloatArray, entry: FloatArray, until: float) -> FloatArray:
         """Log hazard of each period for encoded rows, (n, K); those after ``until`` weeks may be left out."""

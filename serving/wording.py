@@ -167,6 +167,7 @@ def words(p: float) -> str:
     return said(0 if p < 0.01 else 100 if p > 0.99 else share_of_100(p))
 
 
+@lru_cache(maxsize=4096)  # most sentences are said of many cases
 def reason(told: Reason) -> str:
     day = "null" if told.known_on is None else f'"{told.known_on}"'
     return f'{{"feature":"{told.feature}","text_da":{quoted(told.text_da)},"text_en":{quoted(told.text_en)},"known_on":{day}}}'
