@@ -184,10 +184,10 @@ class LinearHazard(Learner):
             start = start + self.change_.shift(entry)
         return steady, changing, start, factor
 
-    def _sums(self, terms: FloatArray, n_features: int) -> Sequence[FloatArray]:
+    def _sums(self, terms: FloatArray, n_features: int) -> list[FloatArray]:
         """Terms by the steady coefficients, by those of age and by those of time where there are any, by feature, (n, p) each."""
         if len(terms) <= FEW_ROWS:
-            return self.design_.by_feature(terms * self._by_role[:, None], n_features)
+            return list(self.design_.by_feature(terms * self._by_role[:, None], n_features))
         return [self.design_.by_feature(terms * one, n_features) for one in self._by_role]
 
     def _log_hazard(

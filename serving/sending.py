@@ -42,6 +42,10 @@ class HeadWithBody:
             if not self._transport.is_closing():
                 self._transport.write(head)
 
+    def write_eof(self) -> None:
+        self.let_go()
+        self._transport.write_eof()
+
     def close(self) -> None:
         self.let_go()
         self._transport.close()
