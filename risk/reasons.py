@@ -129,7 +129,8 @@ def _told(
 
 def _latest(snapshot: Snapshot, facts: Sequence[str], row: int) -> date | None:
     """The last day on which one of the facts was recorded."""
-    return max((day for name in facts if (day := snapshot.known_on[name][row].item()) is not None), default=None)
+    days: list[date | None] = [snapshot.known_on[name][row].item() for name in facts]
+    return days[0] if len(days) == 1 else max((day for day in days if day is not None), default=None)
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -76,6 +76,14 @@ class Feature:
             return self.missing
         if self.texts:
             return self.texts[int(value)]
+        return self._said(value + 0.0)  # 0 is said alike, whatever its sign
+
+    @cached_property
+    def _said(self) -> Callable[[float], tuple[str, str]]:
+        """The sentence with a number in it; most numbers are said of many cases."""
+        return lru_cache(maxsize=1024)(self._with_number)
+
+    def _with_number(self, value: float) -> tuple[str, str]:
         english = f"{value:,.{self.decimals}f}"
         return self._filled(english.translate(_DANISH), english)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from risk import scoring
+from risk import features, scoring
 from risk.errors import AsOfError, CaseDataError
 from risk.outcomes import read_outcome_definition
 from risk.reasons import explain
@@ -136,3 +136,11 @@ def test_who_has_objected_gets_no_score(tables: tuple[pd.DataFrame, pd.DataFrame
     assert frame.loc["SYN000003", ["status", "abstain_reason"]].tolist() == ["abstained", "objection"]
     assert np.isnan(frame.loc["SYN000003", "p_exceed_52w"])
     assert scoring.score(register, date(2025, 8, 1), HalvingModel()).frame["status"].tolist() == ["scored"] * 3
+
+
+def test_a_number_is_said_the_same_every_time_and_nothing_has_no_sign() -> None:
+    hours = features.catalogue()["weekly_hours"]
+    said = ("Arbejder 0 timer om ugen", "Works 0 hours a week")
+    assert [hours.text_of(value) for value in (0.0, -0.0, 0.0)] == [said] * 3
+    assert hours.text_of(1234.0) == ("Arbejder 1.234 timer om ugen", "Works 1,234 hours a week")
+    assert hours.text_of(float("nan"))[1] == "Weekly hours is not known"
