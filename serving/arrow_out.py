@@ -10,11 +10,10 @@ import json
 import types
 from collections.abc import Callable, Sequence
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from pydantic import BaseModel
 
@@ -40,9 +39,10 @@ from serving.answers_many import (
     AnsweredMany,
     P,
 )
+from serving.arrow_few import Few, ends_of
 from serving.plain import Bools
 from serving.store.blocks import BLOCK_DIGITS, ROW_DIGITS, row_digits
-from serving.wording import LEVEL, Wording, wording_of
+from serving.wording import LEVEL, Wording, said, wording_of
 
 _SHARED = pa.dictionary(pa.int32(), pa.string())
 _OWN = frozenset({"case_id", "score_id"})  # texts that are each row's own
@@ -112,7 +112,7 @@ def _everyone(answer: AnsweredMany) -> _Everyone:
     block, n = answer.block, len(answer.block)
     score_ids, kind = _score_ids(answer.block_id, block.rows), outcome_schema().field("errors").type
     if not answer.others:
-        none = pa.ListArray.from_arrays(np.zeros(n + 1, dtype=np.int32), pa.array([], kind.value_type), type=kind)
+        none = pa.ListArray.from_arrays(np.zeros(n + 1, dtype=np.int32), _no_errors(), type=kind)
         whole = block.numbers, block.codes, block.pieces, answer.lacking
         return _Everyone(*whole, [*block.case_ids], score_ids, none, np.arange(n))
     others = [json.loads(text) for _, text in answer.others]
@@ -132,6 +132,11 @@ def _everyone(answer: AnsweredMany) -> _Everyone:
         numbers[order], codes[order], [*block.pieces, "", "rejected"], lacking[order],
         [case_ids[i] for i in order.tolist()], ids, errors, np.argsort(order, kind="stable")[:n],
     )  # fmt: skip
+
+
+@cache
+def _no_errors() -> pa.Array:
+    return pa.array([], outcome_schema().field("errors").type.value_type)
 
 
 def _score_ids(block_id: str, rows: Ints) -> pa.Array:
@@ -164,74 +169,55 @@ def _columns(told: _Everyone, answer: AnsweredMany) -> list[pa.Array]:
     for name, at in (("p_exceed_52w", P), ("base_rate", RATE), ("age_weeks", AGE)):
         made[name] = pa.array(numbers[:, at], from_pandas=True)  # nan is null
     shared: tuple[tuple[str, int, Read], ...] = (
-        ("status", STATUS, lambda text: f'"{text}"'), ("band", BAND, _or_null), ("words", WORDS, _or_null),
+        ("status", STATUS, lambda text: f'"{text}"'), ("band", BAND, _or_null),
         ("abstained", ABSTAINED, _or_null),
         ("warnings", WARNINGS, lambda text: f"[{text}]"),
     )  # fmt: skip
     for name, at, read in shared:
-        made[name] = _spread(told.pieces, codes[:, at], schema.field(name).type, read)
+        used, place = distinct(codes[:, at], len(told.pieces))
+        made[name] = _few(name, tuple([read(told.pieces[i]) for i in used.tolist()])).placed(place)
+    used, place = distinct(codes[:, WORDS], len(told.pieces))
+    which = np.array([_place_of_words()[told.pieces[i]] for i in used.tolist()], dtype=np.int64)
+    made["words"] = _few("words", tuple(map(_or_null, _place_of_words()))).placed(which[place])
     return [made[name] for name in schema.names]
 
 
-def _shared(place: Ints, texts: Sequence[str | None]) -> pa.Array:
-    """``texts[place]``, each text once, as a dictionary has to have them."""
-    once = {text: i for i, text in enumerate(dict.fromkeys(t for t in texts if t is not None))}
-    code = np.array([-1 if text is None else once[text] for text in texts], dtype=np.int32)[place]
-    mask = code < 0 if None in texts else None
-    return pa.DictionaryArray.from_arrays(pa.array(code, mask=mask), pa.array(list(once), pa.string()))
+@lru_cache(maxsize=64)  # a caller's requests are told much the same
+def _few(name: str, texts: tuple[str, ...]) -> Few:
+    """The values of a column that many rows share, from their JSON."""
+    return Few(json.loads(f"[{','.join(texts)}]"), outcome_schema().field(name).type)
 
 
-def _alike(text: str | None, n: int) -> pa.Array:
-    """One text for all rows."""
-    return _shared(np.zeros(n, dtype=np.int64), [text])
-
-
-def _not_for(n: int) -> pa.Array:
-    ends = np.arange(n + 1, dtype=np.int32) * len(NOT_FOR)
-    return pa.ListArray.from_arrays(pa.array(ends), _shared(np.tile(np.arange(len(NOT_FOR)), n), NOT_FOR))
+@cache
+def _place_of_words() -> dict[str, int]:
+    """All that is said of a chance, and before it that there is none."""
+    return {text: i for i, text in enumerate(["", *map(said, range(101))])}
 
 
 def _or_null(text: str) -> str:
     return text or "null"
 
 
-def _spread(pieces: list[str], codes: Ints, kind: pa.DataType, read: Read) -> pa.Array:
-    """Texts that many rows share as values, each read once."""
-    used, place = distinct(codes, len(pieces))
-    return _placed(json.loads(f"[{','.join([read(pieces[i]) for i in used.tolist()])}]"), kind, place)
+def _alike(text: str | None, n: int) -> pa.Array:
+    """One text for all rows."""
+    return Few([text], _SHARED).placed(np.zeros(n, dtype=np.int64))
 
 
-def _placed(values: list[Any], kind: pa.DataType, place: Ints) -> pa.Array:
-    """``values[place]``: a few values for many rows, laid down part by part, since to take them as a whole costs far more."""
-    if pa.types.is_struct(kind):
-        none = np.array([v is None for v in values], dtype=np.bool_)
-        parts = [_placed([None if v is None else v[f.name] for v in values], f.type, place) for f in kind]
-        mask = pa.array(none[place]) if none.any() else None
-        return pa.StructArray.from_arrays(parts, fields=list(kind), mask=mask)
-    if pa.types.is_list(kind):
-        sizes = np.array([len(v or ()) for v in values], dtype=np.int64)
-        ends, many = _ends(sizes[place]), sizes[place]
-        inside = np.repeat((np.cumsum(sizes) - sizes)[place] - ends[:-1], many) + np.arange(ends[-1])
-        flat = [one for v in values for one in v or ()]
-        return pa.ListArray.from_arrays(pa.array(ends), _placed(flat, kind.value_type, inside), type=kind)
-    if pa.types.is_dictionary(kind):
-        return _shared(place, values)
-    if pa.types.is_date(kind):
-        values = [None if v is None else date.fromisoformat(v) for v in values]
-    return pa.array(values, kind).take(pa.array(place))
-
-
-def _ends(sizes: Ints) -> npt.NDArray[np.int32]:
-    """Where lists of these sizes begin and end."""
-    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+def _not_for(n: int) -> pa.Array:
+    told = Few(NOT_FOR, _SHARED).placed(np.tile(np.arange(len(NOT_FOR)), n))
+    return pa.ListArray.from_arrays(pa.array(np.arange(n + 1, dtype=np.int32) * len(NOT_FOR)), told)
 
 
 def _unknown(lacking: Bools, words: Wording) -> pa.Array:
     """The facts that each case lacks, of the few there are."""
     kind = outcome_schema().field("unknown_facts").type
-    facts = json.loads(words.lacking(np.ones(lacking.shape[1], dtype=np.bool_)))
-    told = _placed(facts, kind.value_type, np.nonzero(lacking)[1])
-    return pa.ListArray.from_arrays(pa.array(_ends(lacking.sum(axis=1))), told, type=kind)
+    told = _facts(words.lacking(np.ones(lacking.shape[1], dtype=np.bool_))).placed(np.nonzero(lacking)[1])
+    return pa.ListArray.from_arrays(pa.array(ends_of(lacking.sum(axis=1))), told, type=kind)
+
+
+@lru_cache(maxsize=2)  # of the model in service, and of the one before it
+def _facts(text: str) -> Few:
+    return Few(json.loads(text), outcome_schema().field("unknown_facts").type.value_type)
 
 
 def _interval(numbers: Floats, covers: str | None) -> pa.Array:
@@ -245,7 +231,7 @@ def _curve(chances: Floats, weeks: Sequence[int], is_scored: Bools) -> pa.Array:
     kind = outcome_schema().field("curve").type
     points = [pa.array(np.tile(weeks, len(chances)), pa.int64()), pa.array(chances.ravel(), from_pandas=True)]
     told = pa.StructArray.from_arrays(points, fields=list(kind.value_type))
-    return pa.ListArray.from_arrays(pa.array(_ends(is_scored * len(weeks))), told, type=kind)
+    return pa.ListArray.from_arrays(pa.array(ends_of(is_scored * len(weeks))), told, type=kind)
 
 
 def _reasons(reasons: ReasonColumns, at: Ints, n: int) -> pa.Array:
@@ -256,14 +242,14 @@ def _reasons(reasons: ReasonColumns, at: Ints, n: int) -> pa.Array:
     at : (m,) the rows that have some, of ``n``
     """
     kind, is_told, sides = outcome_schema().field("reasons").type, reasons.which >= 0, []
-    for field, side in zip(kind, (is_told & reasons.is_up, is_told & ~reasons.is_up), strict=True):
+    used, place = distinct(reasons.which[is_told], len(reasons.sayings))
+    said_of = [reasons.sayings[i] for i in used.tolist()]
+    parts = [Few([getattr(saying, name) for saying in said_of], _SHARED) for name in Saying._fields]
+    is_up, known_on = reasons.is_up[is_told], reasons.known_on[is_told]
+    for field, side in zip(kind, (is_up, ~is_up), strict=True):
         sizes = np.zeros(n, dtype=np.int64)
-        sizes[at] = side.sum(axis=1)
-        used, place = distinct(reasons.which[side], len(reasons.sayings))
-        said = [reasons.sayings[i] for i in used.tolist()]
-        parts = [_shared(place, [getattr(saying, name) for saying in said]) for name in Saying._fields]
-        told = pa.StructArray.from_arrays(
-            [*parts, pa.array(reasons.known_on[side])], fields=list(field.type.value_type)
-        )
-        sides.append(pa.ListArray.from_arrays(pa.array(_ends(sizes)), told, type=field.type))
+        sizes[at] = np.bincount(np.nonzero(is_told)[0][side], minlength=len(at))
+        told = [*(part.placed(place[side]) for part in parts), pa.array(known_on[side])]
+        told = pa.StructArray.from_arrays(told, fields=list(field.type.value_type))
+        sides.append(pa.ListArray.from_arrays(pa.array(ends_of(sizes)), told, type=field.type))
     return pa.StructArray.from_arrays(sides, fields=list(kind))
