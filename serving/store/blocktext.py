@@ -81,18 +81,27 @@ def _parts(block: Block, block_id: str) -> tuple[list[bytes], int]:
     if not len(block):
         return [], 1
     shapes, filled = block.numbers[:, SHAPE], _Filled(block, block_id)
-    templates = _templates(block.header)
-    for i, template in enumerate(templates):
+    laid_out = [_laid_out(template) for template in _templates(block.header)]
+    for i, pieces in enumerate(laid_out):
         if (shapes == i).all():
-            return filled.rows(template, None), 2 * len(template.slots) + 1
-    width = max(2 * len(template.slots) + 1 for template in templates)
+            return filled.rows(pieces, None), len(pieces)
+    width = max(map(len, laid_out))
     out = [b""] * (width * len(block))
-    for i, template in enumerate(templates):
-        here, own = np.flatnonzero(shapes == i), 2 * len(template.slots) + 1
-        made = filled.rows(template, here)
+    for i, pieces in enumerate(laid_out):
+        here, own = np.flatnonzero(shapes == i), len(pieces)
+        made = filled.rows(pieces, here)
         for k, row in enumerate(here.tolist()):
             out[row * width : row * width + own] = made[k * own : k * own + own]
     return out, width
+
+
+def _laid_out(template: Template) -> list[bytes | str]:
+    """What stands in a row of a template, one after the other: literals as bytes, slots by their names."""
+    first, *further = template.literals
+    pieces: list[bytes | str] = [b"," + first.encode()]
+    for slot, literal in zip(template.slots, further, strict=True):
+        pieces += [slot, literal.encode()] if literal else [slot]
+    return pieces
 
 
 class _Filled:
@@ -100,18 +109,19 @@ class _Filled:
 
     def __init__(self, block: Block, block_id: str) -> None:
         self._block, self._id = block, block_id
-        self._numbers, self._texts = _number_texts(block.numbers), [text.encode() for text in block.pieces]
+        self._texts = [text.encode() for text in block.pieces]
+        self._numbers: dict[bytes, list[bytes]] = {}
 
-    def rows(self, template: Template, here: Ints | None) -> list[bytes]:
-        """What is told of some rows, or of all of them: literals and slots in turn, row after row."""
-        width, n = 2 * len(template.slots) + 1, len(self._block) if here is None else len(here)
+    def rows(self, pieces: Sequence[bytes | str], here: Ints | None) -> list[bytes]:
+        """What is told of some rows, or of all of them, row after row."""
+        width, n = len(pieces), len(self._block) if here is None else len(here)
         out = [b""] * (width * n)
-        for i, literal in enumerate(template.literals):
-            text = literal.encode()
-            out[2 * i :: width] = [text if i else b"," + text] * n
-        for i, slot in enumerate(template.slots):
-            column = self._slot(slot)
-            out[2 * i + 1 :: width] = column if here is None else [column[row] for row in here.tolist()]
+        for i, piece in enumerate(pieces):
+            if isinstance(piece, bytes):
+                out[i::width] = [piece] * n
+            else:
+                column = self._slot(piece)
+                out[i::width] = column if here is None else [column[row] for row in here.tolist()]
         return out
 
     def _slot(self, slot: str) -> list[bytes]:
@@ -125,18 +135,23 @@ class _Filled:
         if slot[0] == "c":
             return list(map(self._texts.__getitem__, block.codes[:, column].tolist()))
         if slot[0] == "n":
-            return self._numbers[column * len(block) : (column + 1) * len(block)]
+            return self._number_texts(block.numbers[:, column])
         return [b"%d" % value for value in block.numbers[:, column].tolist()]
+
+    def _number_texts(self, numbers: Floats) -> list[bytes]:
+        """Numbers as Python writes them, null for nan; a score stands twice, by itself and in its curve, and is written once."""
+        key = numbers.tobytes()
+        if key not in self._numbers:
+            self._numbers[key] = _number_texts(numbers)
+        return self._numbers[key]
 
 
 def _number_texts(numbers: Floats) -> list[bytes]:
-    """Numbers as Python writes them, column after column, null for nan: all written at once, which costs a fifth."""
-    flat = numbers.T.ravel()
-    texts = to_json(flat.tolist(), inf_nan_mode="null")[1:-1].split(b",") if flat.size else []
-    size = np.abs(flat)
+    texts = to_json(numbers.tolist(), inf_nan_mode="null")[1:-1].split(b",")  # all at once, which costs a fifth
+    size = np.abs(numbers)
     odd = (size < _PLAINLY[0]) | (size >= _PLAINLY[1])
-    for i in np.flatnonzero(odd & (flat != 0.0)).tolist():
-        texts[i] = repr(float(flat[i])).encode()
+    for i in np.flatnonzero(odd & (numbers != 0.0)).tolist():
+        texts[i] = repr(float(numbers[i])).encode()
     return texts
 
 
