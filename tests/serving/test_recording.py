@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from risk.errors import StoreError
+from serving.answers_many import AnsweredMany
 from serving.description import EXAMPLE
 from serving.start import Behind
 from serving.store.persons import erase_person, export_person
@@ -93,7 +95,8 @@ def test_the_input_is_kept_as_it_was_read_and_scores_the_same_again(client: Test
         assert second[name] == first[name]
 
 
-def test_what_cannot_be_recorded_is_not_answered(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("n", [1, 60])
+def test_what_cannot_be_recorded_is_not_answered(client: TestClient, monkeypatch: pytest.MonkeyPatch, n: int) -> None:
     import serving.store.writer as writer
 
     def fails(*_: Any) -> Any:
@@ -101,15 +104,47 @@ def test_what_cannot_be_recorded_is_not_answered(client: TestClient, monkeypatch
 
     real = writer.append
     monkeypatch.setattr(writer, "append", fails)
-    refused = client.post("/v1/scores", json=EXAMPLE)
+    refused = client.post("/v1/scores:batch", json=cases(n))
     assert refused.status_code == 503
     assert refused.json()["code"] == "not-recorded"
     assert refused.headers["retry-after"] == "5"
     assert "p_exceed" not in refused.text
     assert client.get("/v1/model").status_code == 200
     monkeypatch.setattr(writer, "append", real)
-    assert client.post("/v1/scores", json=EXAMPLE).status_code == 200
-    assert verify(behind(client).store, behind(client).seals).n_rows == 1
+    assert client.post("/v1/scores:batch", json=cases(n)).status_code == 200
+    found = verify(behind(client).store, behind(client).seals)
+    assert (found.n_rows, found.n_payloads) == (1, n)
+
+
+def test_a_large_answer_is_laid_out_while_it_is_recorded_and_sent_only_then(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import serving.store.writer as writer
+
+    may_write, writing, laid_out = threading.Event(), threading.Event(), threading.Event()
+    real, lay_out = writer.append, AnsweredMany.body
+
+    def waits(*given: Any) -> Any:
+        writing.set()
+        assert may_write.wait(20)
+        return real(*given)
+
+    def body(told: AnsweredMany) -> bytes:
+        assert writing.wait(20)
+        made = lay_out(told)
+        laid_out.set()
+        return made
+
+    monkeypatch.setattr(writer, "append", waits)
+    monkeypatch.setattr(AnsweredMany, "body", body)
+    with ThreadPoolExecutor(1) as caller:
+        call = caller.submit(client.post, "/v1/scores:batch", json=cases(60))
+        try:
+            assert laid_out.wait(20)
+            assert not call.done()
+        finally:
+            may_write.set()
+        assert call.result().json()["n_scored"] == 60
 
 
 def test_a_store_that_takes_no_writes_is_not_ready(client: TestClient) -> None:
