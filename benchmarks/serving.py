@@ -5,6 +5,7 @@
 
 *Floor*: FastAPI with the same request and response models and a constant answer; nothing is looked at, scored or kept.
 *Ours*: the service as it runs in production: key, rate limit, score, reasons, and a ledger row on the disk before the answer.
+*Least*: a batch of the same bytes in and out, decoded and with a commit to the disk, and no other work: where any service ends.
 *Peer*: ``mlflow models serve`` of the same bundle, sent built features, which answers without reasons and keeps nothing.
 
 Every server is a process of its own, asked over ``CONNECTIONS`` kept-alive connections by a client in another process.
@@ -33,6 +34,7 @@ from scipy.special import logit
 
 from benchmarks.machine import command, describe
 from benchmarks.serving_bodies import ARROW, Body, as_arrow, as_features, as_json
+from benchmarks.serving_least import add_least, keep_answer
 from benchmarks.serving_servers import (
     CONNECTIONS,
     LEDGER_KEY,
@@ -121,6 +123,7 @@ def serve_floor(port: int) -> None:
     app.post("/v1/scores", response_model=ScoresAnswer)(score_cases)
     app.post("/v1/scores:batch", response_model=ScoresAnswer)(score_cases)
     app.get("/health/ready")(lambda: "ready")
+    add_least(app)
     uvicorn.run(app, port=port, access_log=False, log_level="critical")
 
 
@@ -167,9 +170,11 @@ def run(learner_name: str, sizes: Sizes, work: Path, with_peer: bool) -> list[Se
                 for n in (sizes.batch, sizes.largest)
             ),
         ]
-        for turn in turns:
-            if turn.server is ours:
-                check_scored(ports[0], turn)
+        for turn in [t for t in turns if t.server is ours]:
+            told = check_scored(ports[0], turn)
+            if turn.n_cases > 1:
+                path = keep_answer(home, turn.body, turn.n_cases, told)
+                turns.append(Turn(floor, turn.name.replace("ours", "least"), path, turn.body, turn.n_cases, {}))
         if with_peer:
             model = write_mlmodel(bundle, work / learner_name / "mlmodel")
             line = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(model), "--env-manager", "local", "-p",
@@ -183,8 +188,8 @@ def run(learner_name: str, sizes: Sizes, work: Path, with_peer: bool) -> list[Se
     return found
 
 
-def check_scored(port: int, turn: Turn) -> None:
-    """What is measured must be scoring: a service refuses faster than it scores.
+def check_scored(port: int, turn: Turn) -> bytes:
+    """The answer to a turn. What is measured must be scoring: a service refuses faster than it scores.
 
     Raises
     ------
@@ -200,6 +205,7 @@ def check_scored(port: int, turn: Turn) -> None:
         raise click.ClickException(
             f"{turn.name}: {n:,} of {turn.n_cases:,} cases were scored; mend benchmarks/serving_bodies.py"
         )
+    return told
 
 
 def _answer(port: int, body: Body, headers: dict[str, str], path: str = "/v1/scores") -> bytes:
