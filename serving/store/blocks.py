@@ -213,15 +213,15 @@ def _lines(kept: BlockPayload) -> list[str]:
 def _body(block: Block) -> bytes:
     import pyarrow as pa
 
-    codes = block.codes.astype("<i4")
-    # Columns one after the other: what stands in one of them is alike and packs well.
-    parts = [block.header.encode(), *(np.ascontiguousarray(a.T).tobytes() for a in (block.given, block.facts, block.numbers))]  # fmt: skip
-    parts += [block.fact_ends.astype("<i8").tobytes(), np.ascontiguousarray(codes.T).tobytes()]
     texts = "\n".join(block.pieces)
     if texts.count("\n") >= max(len(block.pieces), 1):
         raise ValueError("a text of a block must not hold a line break")
-    parts.append(texts.encode())
-    content = _LENGTHS.pack(*map(len, parts)) + b"".join(parts)
+    # Columns one after the other: what stands in one of them is alike and packs well.
+    numbers = [np.ascontiguousarray(a.T, dtype="<f8") for a in (block.given, block.facts, block.numbers)]
+    ends, codes = block.fact_ends.astype("<i8"), np.ascontiguousarray(block.codes.T, dtype="<i4")
+    parts: list[bytes | npt.NDArray[Any]] = [block.header.encode(), *numbers, ends, codes, texts.encode()]
+    lengths = [memoryview(part).nbytes for part in parts]
+    content = b"".join([_LENGTHS.pack(*lengths), *parts])  # copied once, from where each stands
     return len(content).to_bytes(8, "little") + pa.compress(content, codec="zstd", asbytes=True)
 
 
