@@ -10,7 +10,7 @@ another kind of learner
     the squared distance to a learner that is wrong in other ways, the largest where there are two: trees for those with a ridge
     fit, the linear one for trees, both for the glass box, which has of both, and for a blend those of its members that have trees.
     It stands for bias: what no number of cases would teach this learner, and what its penalties hold back. It holds the
-    errors of both, so not all of it counts; and where the two happen to agree neither is known to be right, so half
+    errors of both, so not all of it counts unless the learner is the worse of them; and where the two happen to agree neither is known to be right, so half
     of it counts everywhere alike.
 
 The interval uses the sum of the two, smoothed over age and score (:meth:`models.calibration.Calibrator.learn_spread`).
@@ -33,7 +33,9 @@ from training.plan import Plan
 
 FOLDS = 2
 # Of a squared distance: of two learners as wrong as each other, in unlike ways, each owns half; of a witness that is right, all.
-OWN = 0.8
+# Trees by themselves are the farther off of the two: all of it is theirs.
+OWN = {"hazard": 1.0, "direct": 1.0}
+OWN_OF_OTHERS = 0.8
 WITNESSES = {"additive": ("hazard", "linear"), "linear": ("hazard",)}  # any other has the linear one
 _MOST_ROWS = 20_000
 _CLIP = 1e-6
@@ -60,7 +62,8 @@ def learn_spread(learner: Learner, calibrator: Calibrator, material: Material, p
     again = np.array([odds(copy) for copy in _without_each_fold(learner, material, plan)] or [own])
     variance = (FOLDS - 1) / FOLDS * ((again - again.mean(axis=0)) ** 2).sum(axis=0)
     apart = np.max([(own - odds(other)) ** 2 for other in _witnesses(learner, material, plan)], axis=0)
-    calibrator.learn_spread(own, entry, np.array([variance + OWN * (apart + apart.mean()) / 2]))
+    share = OWN.get(learner.name, OWN_OF_OTHERS)
+    calibrator.learn_spread(own, entry, np.array([variance + share * (apart + apart.mean()) / 2]))
 
 
 def _witnesses(learner: Learner, material: Material, plan: Plan) -> list[Learner]:
