@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,8 +18,8 @@ from risk.snapshot import Snapshot
 from risk.weeks import Dates, Floats
 
 Bools = npt.NDArray[np.bool_]
-# Whole numbers below this are told apart without sorting them; sentences of numbers that are remembered for the next cases.
-_SMALL, _REMEMBERED = 2048, 4096
+# Whole numbers below this are told apart without sorting them.
+_SMALL = 2048
 
 
 class Saying(NamedTuple):
@@ -167,7 +167,6 @@ class _Sayings:
     start : (features,) where those of each feature begin; the first is that nothing is known
     texts : which Danish text each is; ``text_of`` has the numbers
     is_number, is_whole : (features,) those told as numbers, and those told as whole ones
-    number : the saying of a number: which feature, and its value
     """
 
     def __init__(self, names: tuple[str, ...]) -> None:
@@ -181,9 +180,9 @@ class _Sayings:
         self.is_whole = np.array([f.decimals == 0 for f in self._shown], dtype=np.bool_)
         self.text_of = {da: i for i, da in enumerate(dict.fromkeys(s.text_da for s in self.fixed))}
         self.texts = np.array([self.text_of[s.text_da] for s in self.fixed], dtype=np.int64)
-        self.number = lru_cache(maxsize=_REMEMBERED)(self._number)
 
-    def _number(self, feature: int, value: float) -> Saying:
+    def number(self, feature: int, value: float) -> Saying:
+        """The saying of a number: which feature, and its value."""
         shown = self._shown[feature]
         return Saying(shown.name, *shown.text_of(value))
 
