@@ -41,6 +41,7 @@ NO_LEARNER = {
     "signing.py",
     "certainty.py",
     "logit_map.py",
+    "widths.py",
 }
 Record = dict[str, Any]
 
