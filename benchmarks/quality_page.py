@@ -36,6 +36,10 @@ tenth of rows that have a twin, alike in every column, among those learned from.
 that; on most other sets deep trees with searched thresholds lose more than they win, so ours stay small.
 """
 
+BEHIND = """\
+*Behind*: on how many sets a learner is more than one standard error behind the best peer there; a peer is set against the
+best of the others. The best is picked after the fact on each set, so that even equals would be behind on some."""
+
 
 def page(
     table: pd.DataFrame, folds: pd.DataFrame, about: dict[str, dict[str, Any]], notes: list[str], head: dict[str, Any]
@@ -51,7 +55,7 @@ def page(
     if notes:
         parts += ["Not run, or not everywhere:\n\n" + "\n".join(f"- {n}" for n in notes)]
     if (folds["kind"] == "real").any():
-        parts += ["## Mean rank over the real sets", _mean_ranks(folds)]
+        parts += ["## Mean rank over the real sets", _mean_ranks(folds, head["folds"]), BEHIND]
         for metric in ("brier", "auc"):
             parts += _behind(folds, metric, head["folds"])
     if (folds["kind"] == "synthetic").any():
@@ -62,14 +66,21 @@ def page(
     return "\n\n".join(parts) + "\n"
 
 
-def _mean_ranks(folds: pd.DataFrame) -> str:
+def _mean_ranks(folds: pd.DataFrame, n_folds: int) -> str:
     by_metric = {m: ranks(folds, m) for m in ("brier", "auc")}
     mean = pd.DataFrame({m: r.mean(axis=1) for m, r in by_metric.items()})
     wins = pd.DataFrame({f"first on {m}": (r == r.min()).sum(axis=1) for m, r in by_metric.items()})
     both = mean.join(wins).assign(sets=by_metric["brier"].notna().sum(axis=1)).sort_values("brier")
-    rows = [[title(str(n)), f"{r['brier']:.2f}", f"{r['auc']:.2f}", *(str(int(r[c])) for c in both.columns[2:])]
+    far = {(m, n): _n_far(behind(folds, str(n), m, n_folds)) for m in by_metric for n in both.index}
+    rows = [[title(str(n)), f"{r['brier']:.2f}", f"{r['auc']:.2f}", *(str(int(r[c])) for c in both.columns[2:]),
+             f"{far['brier', n]} / {far['auc', n]}"]
             for n, r in both.iterrows()]  # fmt: skip
-    return grid(["", "rank, Brier", "rank, AUC", "first on Brier", "first on AUC", "sets"], rows)
+    return grid(["", "rank, Brier", "rank, AUC", "first on Brier", "first on AUC", "sets", "behind, Brier / AUC"], rows)
+
+
+def _n_far(found: pd.DataFrame) -> int:
+    """On how many sets a learner is more than one standard error behind."""
+    return int((found["gap"] > found["se"]).sum())
 
 
 def _behind(folds: pd.DataFrame, metric: str, n_folds: int) -> list[str]:
@@ -81,7 +92,6 @@ def _behind(folds: pd.DataFrame, metric: str, n_folds: int) -> list[str]:
     found = behind(folds, str(best), metric, n_folds)
     if found.empty:
         return []
-    far = found[found["gap"] > found["se"]]
     rows = [
         [r["set"], f"{r['ours']:.4f}", title(r["best peer"]), f"{r['theirs']:.4f}", f"{r['gap']:+.4f}", f"{r['se']:.4f}",
          "**behind**" if r["gap"] > r["se"] else ""]
@@ -90,7 +100,7 @@ def _behind(folds: pd.DataFrame, metric: str, n_folds: int) -> list[str]:
     said = (
         f"Our best by mean rank is `{best}`. The best peer is picked after the fact on each set, which favours it. A gap above 0 "
         f"means that we are behind; the standard error is of paired gaps over folds (Nadeau and Bengio). More than one standard "
-        f"error behind on {len(far)} of {len(found)} sets."
+        f"error behind on {_n_far(found)} of {len(found)} sets."
     )
     name = {"brier": "Brier", "auc": "AUC"}[metric]
     return [f"## {name}: against the best peer of each set", said,

@@ -81,11 +81,16 @@ def ranks(folds: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def behind(folds: pd.DataFrame, ours: str, metric: str, n_folds: int) -> pd.DataFrame:
-    """Per real set: our learner, the best peer there, the gap (above 0: we are behind) and its standard error."""
+    """Per real set: a learner, the best peer there, the gap (above 0: it is behind) and its standard error.
+
+    Parameters
+    ----------
+    ours : one of ours, or a peer, which is then set against the best of the others
+    """
     rows = []
     for name in folds.loc[folds["kind"] == "real", "set"].unique():
         scores = wide(folds, name, metric)
-        theirs = [c for c in scores.columns if c in PEERS]
+        theirs = [c for c in scores.columns if c in PEERS and c != ours]
         if not theirs or ours not in scores:
             continue
         mean = levelled(scores)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import judging, machine, peers, quality, quality_report, sets
+from benchmarks import judging, machine, peers, quality, quality_page, quality_report, sets
 from models import metrics
 from models.rows import outcome
 
@@ -167,6 +167,19 @@ def test_gaps_are_above_zero_where_we_are_behind() -> None:
         found = quality_report.behind(folds, "linear", metric, 2).iloc[0]
         assert found["gap"] == pytest.approx(gap)
         assert found["best peer"] == "cox"
+
+
+def test_a_peer_is_set_against_the_best_of_the_others() -> None:
+    scores = {"linear": 0.1, "cox": 0.18, "forest": 0.20, "xgboost_aft": 0.25}
+    folds = pd.DataFrame(
+        [("s", "real", name, 0, f, b, 1 - b) for name, b in scores.items() for f in (0, 1)],
+        columns=["set", "kind", "learner", "repeat", "fold", "brier", "auc"],
+    )
+    best = {name: quality_report.behind(folds, name, "brier", 2).iloc[0]["best peer"] for name in scores}
+    assert best == {"linear": "cox", "cox": "forest", "forest": "cox", "xgboost_aft": "cox"}
+    page = quality_page._mean_ranks(folds, 2)
+    assert "| Cox, ridge | 2.00 | 2.00 | 0 | 0 | 1 | 0 / 0 |" in page
+    assert "| random survival forest | 3.00 | 3.00 | 0 | 0 | 1 | 1 / 1 |" in page
 
 
 def test_a_stage_without_both_outcomes_has_no_auc_instead_of_a_number() -> None:
