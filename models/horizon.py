@@ -5,8 +5,9 @@ r"""Learners of one horizon: a single sum of trees for P(open past week 52 | ope
 
 The offset is the share that cases of that age keep (Kaplan-Meier), ``F`` the trees. ``r(w)`` is the part of the
 cumulative hazard from ``e`` to the horizon that falls before ``w``: it rises with ``w``, so the curve never does, and it
-is 1 at the horizon. Its shape comes from a small hazard model with one covariate, the risk itself, because cases at high
-risk close at other times than cases at low risk. One evaluation of the trees gives every horizon.
+is 1 at the horizon. Its shape comes from a small hazard model with one covariate, the risk beside that of the average case
+of the same age, because cases at high risk close at other times than cases at low risk. One evaluation of the trees gives
+every horizon.
 
 What differs between these learners is only which outcome each row is given: see :mod:`models.direct`,
 :mod:`models.additive` and :mod:`models.naive`.
@@ -60,7 +61,9 @@ class Shape:
     """Where between entry and horizon the closings of a case of given risk fall.
 
     ``alpha`` (K,), ``steady`` and ``changing`` are the coefficients of the small hazard model; ``centre`` is the mean
-    log cumulative hazard it was fitted on.
+    log risk it was fitted on. Risk is the cumulative hazard to the horizon, and where ``is_by_age`` over that of the average
+    case of the same age: else old cases, with little of it left, would pass for cases of another kind, and what the small
+    model says of early weeks, which only young cases tell of, would be too low.
     """
 
     periods: Periods
@@ -68,11 +71,12 @@ class Shape:
     steady: float
     changing: float
     centre: float
+    is_by_age: bool = True
 
-    def shares(self, cumulative: FloatArray, weeks: FloatArray, entry: FloatArray, horizon: float) -> FloatArray:
+    def shares(self, risk: FloatArray, weeks: FloatArray, entry: FloatArray, horizon: float) -> FloatArray:
         """``r``: cumulative hazard from entry to each of ``weeks`` over that to the horizon, (n, k)."""
         asked = weeks if weeks[-1] == horizon else np.append(weeks, horizon)
-        upto = self.periods.cumulative(self._hazard(cumulative), entry, asked)
+        upto = self.periods.cumulative(self._hazard(risk), entry, asked)
         return upto[:, : len(weeks)] / np.maximum(upto[:, -1:], 1e-300)
 
     def beyond(self, week: float, entry: FloatArray) -> FloatArray:
@@ -80,10 +84,10 @@ class Shape:
         exposure = self.periods.exposure(entry, np.full(len(entry), week))
         return (exposure * np.exp(self.alpha)).sum(axis=1)
 
-    def _hazard(self, cumulative: FloatArray) -> FloatArray:
-        risk = np.minimum(np.maximum(np.log(np.maximum(cumulative, 1e-12)) - self.centre, -4.0), 4.0)
+    def _hazard(self, risk: FloatArray) -> FloatArray:
+        term = np.minimum(np.maximum(np.log(np.maximum(risk, 1e-12)) - self.centre, -4.0), 4.0)
         # The steady effect of risk cancels from the share; only how it changes over time bends the curve.
-        return np.exp(self.alpha + (self.changing * risk)[:, None] * self.periods.log_middle)
+        return np.exp(self.alpha + (self.changing * term)[:, None] * self.periods.log_middle)
 
 
 class HorizonLearner(BoostedLearner):
@@ -170,9 +174,8 @@ class HorizonLearner(BoostedLearner):
             self.level_, self.slope_ = settle(score, offset[at], share_open[at], rows.weight[at], expit)
         self.drawn_in_ = self.slope_
         self._finish(rows)
-        self.shape_ = fit_shape(
-            rows, _cumulative(self._score(self._trees(rows.matrix, rows.entry), rows.entry)), self.horizon
-        )
+        cumulative = _cumulative(self._score(self._trees(rows.matrix, rows.entry), rows.entry))
+        self.shape_ = fit_shape(rows, cumulative / self._average(rows.entry), self.horizon)
         return list(zip(parts, boosted.without_fold, strict=True))
 
     def _params(self, rows: Rows) -> dict[str, Any]:
@@ -218,9 +221,7 @@ class HorizonLearner(BoostedLearner):
             before = score
         else:
             cumulative = _cumulative(score)
-            before = log_odds_open(
-                cumulative * self.shape_.shares(cumulative, np.array([week]), entry, self.horizon)[:, 0]
-            )
+            before = log_odds_open(cumulative * self._shares(cumulative, np.array([week]), entry)[:, 0])
         late = entry >= self.horizon
         if not late.any():
             return before
@@ -235,13 +236,21 @@ class HorizonLearner(BoostedLearner):
         late, whole_way = entry >= self.horizon, weeks == self.horizon
         whole = cumulative[:, None]
         if not whole_way.all():
-            whole = whole * self.shape_.shares(cumulative, weeks, entry, self.horizon)
+            whole = whole * self._shares(cumulative, weeks, entry)
             whole[:, whole_way] = cumulative[:, None]
         if late.any():
             beyond = np.column_stack([self.shape_.beyond(week, entry) for week in weeks])
             whole = np.where(late[:, None], beyond, whole)
         out: FloatArray = np.exp(-whole)
         return out
+
+    def _shares(self, cumulative: FloatArray, weeks: FloatArray, entry: FloatArray) -> FloatArray:
+        risk = cumulative / self._average(entry) if self.shape_.is_by_age else cumulative
+        return self.shape_.shares(risk, weeks, entry, self.horizon)
+
+    def _average(self, entry: FloatArray) -> FloatArray:
+        """Cumulative hazard from entry to the horizon of the average case of that age, (n,)."""
+        return _cumulative(self._offset(entry))
 
     def _contributions(self, matrix: FloatArray, week: float, entry: FloatArray) -> tuple[FloatArray, FloatArray]:
         parts, trees = self._tree_parts(matrix, entry)
@@ -273,6 +282,7 @@ class HorizonLearner(BoostedLearner):
                 "steady": shape.steady,
                 "changing": shape.changing,
                 "centre": shape.centre,
+                "is_by_age": shape.is_by_age,
             },
         }
 
@@ -294,17 +304,18 @@ class HorizonLearner(BoostedLearner):
             float(shape["steady"]),
             float(shape["changing"]),
             float(shape["centre"]),
+            bool(shape.get("is_by_age", False)),  # bundles of before
         )
 
 
-def fit_shape(rows: Rows, cumulative: FloatArray, horizon: float) -> Shape:
+def fit_shape(rows: Rows, risk: FloatArray, horizon: float) -> Shape:
     """The small hazard model of :class:`Shape` on rows with known risk."""
     periods = choose_periods(rows, (horizon,), 14)
     seen = watch(rows, periods)
     require_closings(seen.closed, periods)
-    risk = np.log(np.maximum(cumulative, 1e-12))
-    centre = float(np.average(risk, weights=rows.weight))
-    term = np.clip(risk - centre, -4.0, 4.0)[:, None]
+    log_risk = np.log(np.maximum(risk, 1e-12))
+    centre = float(np.average(log_risk, weights=rows.weight))
+    term = np.clip(log_risk - centre, -4.0, 4.0)[:, None]
     data = Data(term, seen, rows.weight, periods.log_middle, np.array([0], dtype=np.int64))
     penalty = make_penalty(baseline_log_hazard(rows, seen, periods), np.array([1.0, 10.0]))
     theta = maximise(data, penalty, penalty.start)

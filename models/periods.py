@@ -209,13 +209,14 @@ def period_weights(eta: FloatArray, start: FloatArray, exposure: FloatArray) -> 
 
     The integral is taken with 16 Gauss-Legendre nodes; what they miss (below 1e-10) is left to the caller's base.
     """
-    step = eta - start
-    if len(eta) <= FEW_ROWS:  # all nodes at once, added up in the same order: one after the other
+    weights, step = np.zeros_like(eta), eta - start
+    if len(eta) <= FEW_ROWS:  # all nodes at once, added up in the same order
         hazard = exposure * np.exp(start + NODES[:, None, None] * step)
         total = hazard.sum(axis=2, keepdims=True)
-        added: FloatArray = np.add.reduce((NODE_WEIGHTS[:, None, None] / np.expm1(-total)) * hazard, axis=0)
-        return added
-    weights = np.zeros_like(eta)
+        # One by one: a sum of numpy's along the axis would add in another order where there is one row and one period.
+        for term in (NODE_WEIGHTS[:, None, None] / np.expm1(-total)) * hazard:
+            weights += term
+        return weights
     for node, share in zip(NODES, NODE_WEIGHTS, strict=True):
         hazard = exposure * np.exp(start + node * step)
         total = hazard.sum(axis=1, keepdims=True)

@@ -17,7 +17,7 @@ def test_the_smoke_run_asks_floor_and_service_and_writes_the_table(tmp_path: Pat
     found = json.loads((tmp_path / "serving.json").read_text("utf-8"))["linear"]
     assert {s["server"] for s in found} == {
         "floor", "ours", "floor, batch of 20", "ours, batch of 20", "ours, Arrow batch of 20",
-        "ours, Arrow batch of 40",
+        "ours, Arrow batch of 40", "least, batch of 20", "least, Arrow batch of 20", "least, Arrow batch of 40",
     }  # fmt: skip
     assert all(s["requests"] >= 1 and s["p99_ms"] >= s["p50_ms"] > 0 for s in found)
     page = (tmp_path / "serving.md").read_text("utf-8")

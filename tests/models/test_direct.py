@@ -127,6 +127,25 @@ def test_a_case_already_past_the_horizon_has_a_curve_too():
     assert np.all(np.diff(p, axis=1) < 0)
 
 
+@pytest.mark.parametrize("name", ["direct", "additive"])
+def test_cases_looked_at_at_several_ages_close_in_the_weeks_ahead_as_promised(name):
+    """The risk to the horizon falls with age for everybody; that must not be taken for a difference between cases."""
+    rng = np.random.default_rng(21)
+    x = rng.normal(size=3000)
+    weeks = rng.exponential(30 * np.exp(0.5 * x))
+    closed, weeks = weeks < 70, np.minimum(np.ceil(weeks * 7) / 7, 70.0)
+    ages = (0.0, 8.0, 22.0, 39.0)
+    person, entry = (part.ravel() for part in np.meshgrid(np.arange(3000), ages, indexing="ij"))
+    person, entry = (part[weeks[person.astype(int)] > entry] for part in (person.astype(int), entry))
+    X = pd.DataFrame({"x": x[person]})
+    learner = catalogue.make(name, random_state=1).fit(X, outcome(closed[person], weeks[person]), entry, groups=person)
+    promised, true = np.empty(len(entry)), 1 - np.exp(-4 / (30 * np.exp(0.5 * x[person])))
+    for age in ages:
+        here = entry == age
+        promised[here] = 1 - learner.survival(X[here], [age + 4.0], entry[here])[:, 0]
+    assert promised.mean() == pytest.approx(true.mean(), rel=0.04)
+
+
 def test_unknown_choices_are_refused():
     X, y, _, _ = register(200)
     with pytest.raises(ConfigError, match="transformation 'magic'"):
